@@ -11,7 +11,8 @@ LARGEST_ROW = 2**28
 LARGEST_WORDS = 2**20
 """Characters of words that are taken over from a file."""
 _LARGEST_RATIO = 200  # of what is declared to what the files hold; images that are nearly black reach about 100
-_NEVER_TOO_LARGE = 2**30  # bytes, that may be squeezed as much as can be
+NEVER_TOO_LARGE = 2**30
+"""Bytes that may be squeezed as much as can be."""
 
 
 def require_likely(path: str, declared: Mapping[str, int], size: int) -> None:
@@ -26,7 +27,7 @@ def require_likely(path: str, declared: Mapping[str, int], size: int) -> None:
         InputError: names the largest key.
     """
     total = sum(declared.values())
-    if total <= max(_NEVER_TOO_LARGE, _LARGEST_RATIO * size):
+    if total <= max(NEVER_TOO_LARGE, _LARGEST_RATIO * size):
         return
     largest = max(declared, key=lambda key: declared[key])
     raise InputError(

@@ -10,11 +10,12 @@ import zarr
 
 from data.formats.arrays.concatenated import ArraySource, ConcatenatedArray
 from data.formats.arrays.streams import exported_streams, units_of
+from data.formats.bounds import NEVER_TOO_LARGE, require_likely
 from data.formats.source import require_known
 from data.store.consistency import consistent_ends
 from data.store.contents import Contents, read_contents
 from data.store.layout import meta_path, row_path
-from data.store.location import locate
+from data.store.location import is_url, locate
 from data.store.reading import absent_rows
 from robot.errors import InputError
 
@@ -38,6 +39,7 @@ def open_replay_zarr(path: str | Path, exclude: Collection[str] = (), skip: Coll
     streams = exported_streams(contents, len(ends))
     require_known("exclude", exclude, (*contents.keys, *contents.meta_keys, *streams))
     opened = {name: _open_array(contents, name) for name in contents.keys if name not in exclude}
+    _require_likely(contents, opened)
     formats = sorted({array.metadata.zarr_format for array in opened.values()})
     return ArraySource(
         contents.name,
@@ -55,6 +57,18 @@ def open_replay_zarr(path: str | Path, exclude: Collection[str] = (), skip: Coll
         columns=_columns(contents.attributes),
         streams={name: stream for name, stream in streams.items() if name not in exclude},
     )
+
+
+def _require_likely(contents: Contents, arrays: Mapping[str, zarr.Array]) -> None:
+    """Refuse arrays that are declared far larger than what is there; of a URL that is not known."""
+    path = Path(contents.name)
+    if is_url(contents.name):
+        return
+    declared = {name: array.nbytes for name, array in arrays.items()}
+    if sum(declared.values()) <= NEVER_TOO_LARGE:
+        return
+    files = [path] if path.is_file() else (file for file in path.rglob("*") if file.is_file())
+    require_likely(contents.name, declared, sum(file.stat().st_size for file in files))
 
 
 def _period(attributes: Mapping[str, Any]) -> float | None:

@@ -62,6 +62,8 @@ class Video:
                 self._stream = streams[0]
                 self._stream.thread_type = "AUTO"
                 context = self._stream.codec_context
+                if context is None:
+                    raise ValueError("a video of an unknown codec")
                 self.height, self.width = int(context.height), int(context.width)
                 self.frames = int(self._stream.frames or 0)
                 self.rate = float(self._stream.average_rate or 0)

@@ -264,6 +264,18 @@ def test_absent_chunks_are_read_as_the_source_means_them_and_said(tmp_path):
     assert not Dataset.open(tmp_path / "out").read("state")[3:6].any()
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_buffer_that_promises_more_than_it_holds_is_refused(packed, tmp_path):
+    source = write_zarr(tmp_path / "source", content(camera=None), np.array([4, 9, 2**40]))
+    for name in ("action", "state"):
+        metadata = source / "data" / name / ".zarray"
+        values = json.loads(metadata.read_text())
+        metadata.write_text(json.dumps({**values, "shape": [2**40, *values["shape"][1:]]}))
+    if packed:
+        source = pack(source)
+    refused(source, tmp_path / "out", r"at most 200 times its .* bytes.*'state'.*exclude=\[state\]")
+
+
 def test_shards_are_counted_as_shards(tmp_path):
     root = zarr.create_group(tmp_path / "source", zarr_format=3)
     root.create_array("data/action", data=np.ones((10, 2)), chunks=(2, 2), shards=(4, 2))

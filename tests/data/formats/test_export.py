@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -134,6 +138,42 @@ def test_what_cannot_be_written_leaves_nothing(rich, schema, tmp_path):
     refused(tmp_path / "empty", tmp_path / "out", "at least one episode")
     export(rich, tmp_path / "buffer", format="zarr2")
     refused(tmp_path / "buffer", tmp_path / "out", "that tiller did not write|tiller did not write")
+
+
+@contextmanager
+def files_of(size: int) -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("out", {}),
+        ("out", {"images": "video"}),
+        ("out", {"format": "zarr2"}),
+        ("out.zip", {"format": "zarr2"}),
+    ],
+)
+def test_a_full_disk_gives_one_message_and_leaves_nothing(name, options, rich, tmp_path):
+    for size in (50, 700, 4000):
+        with files_of(size):
+            refused(rich, tmp_path / name, str(tmp_path / name), TillerError, **options)
+
+
+def test_what_a_killed_export_left_is_removed_by_the_next(rich, tmp_path):
+    for name in ("out", "out.zip"):
+        leftover = tmp_path / f".{name}.{2**22 + 12345}.exporting"
+        (leftover / "data").mkdir(parents=True)
+    export(rich, tmp_path / "out", format="zarr2")
+    export(rich, tmp_path / "out.zip", format="zarr2")
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_odd_frames_and_missing_libraries_are_refused(schema, make_episode, rich, tmp_path, monkeypatch):

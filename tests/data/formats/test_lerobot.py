@@ -243,6 +243,7 @@ def test_another_file_in_the_place_of_a_video_is_not_played(tmp_path):
         b"ffconcat version 1.0\nfile '/etc/passwd'\n",
         b"#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:0\n#EXTINF:1,\nhttp://127.0.0.1:9/x.ts\n",
         b"\x1aE\xdf\xa3" + bytes(200),
+        original.replace(b"avc1", b"none"),
     ):
         video.write_bytes(content)
         refused(source, "episode 1, .*expected a video in mp4, whole")

@@ -91,7 +91,7 @@ def test_a_file_is_recognised_by_what_is_in_it(tmp_path):
 
 
 def test_a_bomb_is_refused_before_its_rows_are_read(tmp_path, monkeypatch):
-    monkeypatch.setattr("data.formats.bounds._NEVER_TOO_LARGE", 2**20)
+    monkeypatch.setattr("data.formats.bounds.NEVER_TOO_LARGE", 2**20)
     content = members(state=npy(np.zeros((2**16, 64))))
     bomb = packed(tmp_path / "in.npz", content, zipfile.ZIP_DEFLATED)
     refused(bomb, r"at most 200 times its .* bytes, got 33,554.*'state'.*exclude=\[state\]")
