@@ -26,7 +26,7 @@ AGAIN = { [ $$? -eq 1 ] && echo "Once more, what failed:" && $(ALONE) --last-fai
 comma := ,
 # Beside a sourced ROS 2 the environment sees ROS's own packages and takes none of its wheels.
 ROS_SOURCED := $(if $(and $(ROS_DISTRO),$(AMENT_PREFIX_PATH)),yes,)
-EXTRAS := dev,language,metaworld,pusht$(if $(ROS_SOURCED),,$(comma)ros$(comma)ros-dev)
+EXTRAS := dev,formats,language,metaworld,pusht$(if $(ROS_SOURCED),,$(comma)ros$(comma)ros-dev)
 VENV_OPTIONS := $(if $(ROS_SOURCED),--system-site-packages,)
 PYTHON ?=
 CANDIDATES := $(if $(PYTHON),$(PYTHON),$(if $(ROS_SOURCED),/usr/bin/python3) python3.11 python3.12 python3 python)
