@@ -26,7 +26,7 @@ AGAIN = { [ $$? -eq 1 ] && echo "Once more, what failed:" && $(ALONE) --last-fai
 comma := ,
 # Beside a sourced ROS 2 the environment sees ROS's own packages and takes none of its wheels.
 ROS_SOURCED := $(if $(and $(ROS_DISTRO),$(AMENT_PREFIX_PATH)),yes,)
-EXTRAS := dev,language,metaworld,pusht$(if $(ROS_SOURCED),,$(comma)ros$(comma)ros-dev)
+EXTRAS := dev,formats,language,metaworld,pusht$(if $(ROS_SOURCED),,$(comma)ros$(comma)ros-dev)
 VENV_OPTIONS := $(if $(ROS_SOURCED),--system-site-packages,)
 PYTHON ?=
 CANDIDATES := $(if $(PYTHON),$(PYTHON),$(if $(ROS_SOURCED),/usr/bin/python3) python3.11 python3.12 python3 python)
@@ -89,7 +89,7 @@ format: $(MADE) ## format, sort imports and mend what ruff can mend
 	@$(BIN)/ruff format .
 
 bench: $(MADE) ## measure speed side by side with peers
-	@for name in inference networks training rollout kill_append edit 'kill_edit --folder outputs/kill_edit' 'twin --hand --cameras' realtime energy_filter maze_speed twin_energy page writer device_latency first_motion handover recorder recorder_requests kill_recorder recorded_expert; do echo "== $$name"; $(BIN)/python -m benchmarks.$$name; done
+	@for name in inference networks training rollout kill_append edit 'kill_edit --folder outputs/kill_edit' 'twin --hand --cameras' realtime energy_filter maze_speed twin_energy page writer device_latency first_motion handover recorder recorder_requests kill_recorder recorded_expert foreign_formats; do echo "== $$name"; $(BIN)/python -m benchmarks.$$name; done
 	@echo "== windows"; if [ -e "$(DEMONSTRATIONS)" ]; then $(BIN)/python -m benchmarks.windows $(DEMONSTRATIONS); \
 	  else echo "skipped: no demonstrations at $(DEMONSTRATIONS); give others with DEMONSTRATIONS="; fi
 

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Collection, Iterator, Mapping, Sequence
-
-import numpy as np
+from typing import Callable, Collection, Mapping, Sequence
 
 from data.formats import Preset, Source, find_preset, open_source, recognise
-from data.formats.facts import Fact, episode_facts, replaced_facts
+from data.formats.facts import episode_facts, replaced_facts
 from data.formats.meaning import completed, meaning_of
-from data.formats.plan import ConversionPlan, make_plan
-from data.store.dataset import Dataset
-from data.store.episode import Episode
+from data.formats.next_rows import with_actions
+from data.formats.plan import make_plan
+from data.formats.source import kept_episodes, ranges
+from data.formats.writing import write_episodes
 from data.store.names import INSTRUCTION, SOURCE
-from data.store.schema import Schema
-from data.store.writing.staging import written_aside
 from data.store.writing.target import free_folder
 from robot.description import ActionField
 from robot.errors import InputError
-
-_BYTES_PER_COMMIT = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -64,13 +60,17 @@ def convert(
     instruction: str | None = None,
     source_note: str | None = None,
     preset: str | None = None,
+    encodings: Mapping[str, str] | None = None,
+    skip_missing: bool = False,
+    ignore_names: bool = False,
     ask: Callable[[str], str] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Conversion:
     """Read a foreign store and write it as one of ours; the target appears whole or not at all.
 
     Args:
-        source: a replay-buffer zarr (folder, zip, zip with a folder inside, URL) or an npz with `episode_ends`.
+        source: a replay-buffer zarr (folder, zip, zip with a folder inside, URL), an npz with `episode_ends`, HDF5 with
+            groups `data/demo_N`, or a LeRobot dataset.
         target: a folder that does not exist yet.
         period_s: seconds between rows.
         units: one for all keys, or key -> unit ("m", or one per component: "m m rad"; "1" where there is none). Time
@@ -83,6 +83,9 @@ def convert(
         instruction: what every episode does, in words.
         source_note: where the demonstrations come from, for the record.
         preset: name of a file under `configs/source`; None recognises a published set by its keys.
+        encodings: key -> how its images are stored: `raw`, `png`, `jpeg` or `jpeg:QUALITY`.
+        skip_missing: leave out episodes of which files are not there.
+        ignore_names: read numbers whose names do not fit without names.
         ask: asks a person one question; None where nobody can be asked.
         on_progress: called with rows done and rows in all.
 
@@ -91,26 +94,54 @@ def convert(
             exists or cannot be written.
     """
     folder = free_folder(target)
-    opened = open_source(source, exclude=exclude, skip=skip_episodes)
-    known = find_preset(preset) if preset else recognise(opened, exclude)
-    given = Preset(
-        period_s=period_s,
-        instruction=instruction,
-        rename=rename or {},
-        units=dict.fromkeys(opened.arrays, units)
-        if isinstance(units, str)
-        else {key: str(unit) for key, unit in (units or {}).items()},  # a 1 typed as a number is a unit too
-        kinds=kinds or {},
-        action=tuple(action),
-    )
+    opened = open_source(source, exclude=exclude, skip=skip_episodes, ignore_names=ignore_names)
+    with closing(opened):
+        known = find_preset(preset) if preset else recognise(opened, exclude)
+        return _convert(
+            with_actions(opened, known.next_action, tuple((rename or {}).values())) if known else opened,
+            folder,
+            str(source),
+            str(target),
+            Preset(
+                period_s=period_s,
+                instruction=instruction,
+                rename=rename or {},
+                units=_units(opened, units),
+                kinds=kinds or {},
+                action=tuple(action),
+                encodings=encodings or {},
+            ),
+            known,
+            by_name=preset is not None,
+            skip=_require_there(opened, set(skip_episodes), skip_missing),
+            source_note=source_note,
+            ask=ask,
+            on_progress=on_progress,
+        )
+
+
+def _convert(
+    opened: Source,
+    folder: Path,
+    source: str,
+    target: str,
+    given: Preset,
+    known: Preset | None,
+    *,
+    by_name: bool,
+    skip: set[int],
+    source_note: str | None,
+    ask: Callable[[str], str] | None,
+    on_progress: Callable[[int, int], None] | None,
+) -> Conversion:
     meaning = completed(opened, meaning_of(opened, known or Preset(), given), ask)
     name = Path(os.path.abspath(source)).name  # of the folder, where it is given as a dot
     note = source_note or (known.name if known else name)
     same = {SOURCE.name: note, **({INSTRUCTION.name: meaning.instruction} if meaning.instruction else {})}
-    facts = episode_facts(opened, given.rename, same, skip_episodes)
-    _require_episodes(opened, skip_episodes)
-    plan = make_plan(opened, meaning, tuple(fact.field for fact in facts), skip_episodes)
-    keys = tuple((column.array.name, column.name) for column in plan.columns)
+    facts = episode_facts(opened, given.rename, same, skip)
+    episodes = _episodes(opened, skip)
+    plan = make_plan(opened, meaning, tuple(fact.field for fact in facts), episodes)
+    keys = tuple((column.field.name, column.name) for column in plan.columns)
     provenance = {
         "converted_from": name,
         "format": opened.format,
@@ -118,32 +149,53 @@ def convert(
         "keys": {new: old for old, new in keys},
         "source_attributes": dict(opened.attributes),
     }
-    episodes = _episodes(opened, plan, facts, set(skip_episodes))
-    written = _write(
-        episodes,
-        plan.schema,
-        {"provenance": provenance},
-        folder,
-        lambda rows: on_progress(rows, opened.rows) if on_progress else None,
-    )
+    components = {column.name: list(column.field.components) for column in plan.columns if column.field.components}
+    if components:
+        provenance["components"] = components
+    written = write_episodes(opened, plan, facts, episodes, {"provenance": provenance}, folder, target, on_progress)
     taken = [fact.field.name for fact in facts if fact.field.name not in (SOURCE.name, INSTRUCTION.name)]
     fact_notes = (f"facts of each episode: {', '.join(taken)}",) if taken else ()
-    recognised = (f"recognised as {known.name}",) if known and not preset else ()
+    absent = [episode for episode in opened.missing if episode in skip]
+    holes = (f"left out, as files are missing: {len(absent)} episodes, {ranges(absent)}",) if absent else ()
+    recognised = (f"recognised as {known.name}",) if known and not by_name else ()
     units_written = {name: field.unit for name, field in plan.schema.row_fields.items()}
     return Conversion(
-        str(source),
-        str(target),
+        source,
+        target,
         opened.format,
         *written,
         keys,
         plan.schema.period_s,
         units_written,
-        (*recognised, *opened.notes, *fact_notes, *replaced_facts(opened, given.rename, same), *plan.notes),
+        (*recognised, *holes, *opened.notes, *fact_notes, *replaced_facts(opened, given.rename, same), *plan.notes),
     )
 
 
-def _require_episodes(source: Source, skipped: Collection[int]) -> None:
-    count = len(source.episode_ends)
+def _require_there(source: Source, skip: set[int], skip_missing: bool) -> set[int]:
+    """Episodes to skip, with those of which files are missing."""
+    missing = {episode: what for episode, what in source.missing.items() if episode not in skip}
+    if missing and not skip_missing:
+        episode, what = next(iter(missing.items()))
+        others = f", and files of {len(missing) - 1} more episodes" if len(missing) > 1 else ""
+        raise InputError(
+            f"'{source.path}', episode {episode}",
+            expected="all files of every episode",
+            got=f"no {ascii(what)[1:-1]}{others}",
+            way_out="Leave out what is incomplete with skip_missing=true, or a camera with exclude=[KEY]",
+        )
+    return skip | set(missing)
+
+
+def _units(source: Source, units: str | Mapping[str, str] | None) -> dict[str, str]:
+    """Units by key; one for all is of those keys whose unit the format does not say."""
+    if isinstance(units, str):
+        return {key: units for key, field in source.fields.items() if not field.unit}
+    return {key: str(unit) for key, unit in (units or {}).items()}  # a 1 typed as a number is a unit too
+
+
+def _episodes(source: Source, skipped: Collection[int]) -> list[int]:
+    """Numbers of the episodes to convert."""
+    count = len(source.lengths)
     unknown = sorted(set(skipped) - set(range(count)))
     if unknown or len(set(skipped)) == count:
         raise InputError(
@@ -151,55 +203,4 @@ def _require_episodes(source: Source, skipped: Collection[int]) -> None:
             expected=f"some of the episodes 0 to {count - 1}, not all",
             got=", ".join(map(str, unknown)) or "all",
         )
-
-
-def _write(
-    episodes: Iterator[tuple[int, Episode]],
-    schema: Schema,
-    attributes: Mapping[str, object],
-    target: Path,
-    on_rows: Callable[[int], None],
-) -> tuple[int, int]:
-    """Write beside the target under a temporary name and rename at the end; returns episodes and rows written."""
-    with (
-        written_aside(target, str(target), "converting") as aside,
-        Dataset.create(aside, schema, attributes) as dataset,
-    ):
-        pending: list[Episode] = []
-        for stop, episode in episodes:
-            pending.append(episode)
-            if sum(rows.nbytes for waiting in pending for rows in waiting.data.values()) >= _BYTES_PER_COMMIT:
-                dataset.extend(pending)
-                pending = []
-            on_rows(stop)
-        if pending:
-            dataset.extend(pending)
-        return len(dataset), dataset.rows
-
-
-def _episodes(
-    source: Source, plan: ConversionPlan, facts: Sequence[Fact], skip: set[int]
-) -> Iterator[tuple[int, Episode]]:
-    """(row in the source after its last, episode) for all that are not skipped; each key is read front to back once."""
-    readers = {column.name: column.reader() for column in plan.columns}
-    ends = source.episode_ends.tolist()
-    for number, (start, stop) in enumerate(zip([0, *ends], ends)):
-        if number in skip:
-            continue
-        rows = {name: reader.read(start, stop) for name, reader in readers.items()}
-        for name, values in rows.items():
-            _require_finite(source, number, name, values)
-        yield stop, Episode(data=rows, meta={fact.field.name: fact.values[number] for fact in facts})
-
-
-def _require_finite(source: Source, episode: int, name: str, rows: np.ndarray) -> None:
-    if rows.dtype.kind != "f" or np.isfinite(rows).all():
-        return
-    row, *component = np.argwhere(~np.isfinite(rows))[0].tolist()
-    where = f", component {', '.join(map(str, component))}" if component else ""
-    raise InputError(
-        f"'{source.path}': '{name}', episode {episode}, row {row}{where}",
-        expected="a finite number",
-        got=str(rows[(row, *component)]),
-        way_out=f"Leave the episode out with skip_episodes=[{episode}]",
-    )
+    return kept_episodes(source, skipped)

@@ -40,7 +40,7 @@ def episode_facts(
     Raises:
         InputError: a fact is neither numbers nor words, or two get one name.
     """
-    episodes = len(source.episode_ends)
+    episodes = len(source.lengths)
     facts = {name: Fact(MetaField(name, "string"), [value] * episodes) for name, value in same.items()}
     for key, values in source.facts.items():
         name = rename.get(key, key.replace("/", "."))

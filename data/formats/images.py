@@ -7,7 +7,7 @@ from typing import Sequence
 
 import numpy as np
 
-from data.formats.source import SequentialReader, SourceArray
+from data.formats.source import BLOCK_BYTES, Source, SourceField
 from robot.description.image_shape import CHANNELS, can_be_image, looks_like_image
 from robot.errors import InputError
 
@@ -43,49 +43,52 @@ class ImageLayout:
         return tuple(change for change, happens in applies.items() if happens)
 
 
-def looks_like_images(array: SourceArray) -> bool:
-    """Whether a key (rows, ...) has the shape of colour or grey images in either layout.
+def looks_like_images(field: SourceField) -> bool:
+    """Whether rows have the shape of colour or grey images in either layout.
 
     Bytes of two axes are grey images. Four channels first are more often a stack of grey images, and so numbers.
     """
-    grey = len(array.shape) == 3
-    return can_be_images(array) and looks_like_image(array.shape[1:]) and (array.dtype == np.uint8 or not grey)
+    grey = len(field.shape) == 2
+    return can_be_images(field) and looks_like_image(field.shape) and (field.dtype == np.uint8 or not grey)
 
 
-def can_be_images(array: SourceArray) -> bool:
-    """Whether a key (rows, ...) can be images where it is declared to be."""
-    return array.dtype.kind in "buif" and can_be_image(array.shape[1:])
+def can_be_images(field: SourceField) -> bool:
+    """Whether a key can be images where it is declared to be."""
+    return field.dtype.kind in "buif" and can_be_image(field.shape)
 
 
-def find_layout(array: SourceArray, ranges: Sequence[tuple[int, int]]) -> ImageLayout:
+def find_layout(source: Source, field: SourceField, episodes: Sequence[int]) -> ImageLayout:
     """The layout by shape, type and, for floating numbers, as many rows as it takes to tell 0..1 from 0..255.
 
     Args:
-        array: the key.
-        ranges: (first row, row after the last) of the episodes that are converted; other rows may hold anything.
+        source: that has the key.
+        field: the key.
+        episodes: that are converted; others may hold anything.
 
     Raises:
         InputError: images of another shape.
     """
-    if not can_be_images(array):
+    if not can_be_images(field):
         raise InputError(
-            array.label,
+            field.label,
             expected="images (rows, height, width, 3) or (rows, 3, height, width)",
-            got=f"{array.shape} of {array.dtype}",
+            got=f"rows {field.shape} of {field.dtype}",
+            way_out=f"Keep it as numbers with kinds.{field.name}=state, or leave it out with exclude=[{field.name}]",
         )
-    scale = 255 if array.dtype.kind == "b" else _scale(array, ranges) if array.dtype.kind == "f" else 1
-    if len(array.shape) == 3:
+    scale = 255 if field.dtype.kind == "b" else _scale(source, field, episodes) if field.dtype.kind == "f" else 1
+    if len(field.shape) == 2:
         return ImageLayout(False, 0, scale)
-    channels_first = array.shape[-1] not in CHANNELS
-    return ImageLayout(channels_first, array.shape[1 if channels_first else -1], scale)
+    channels_first = field.shape[-1] not in CHANNELS
+    return ImageLayout(channels_first, field.shape[0 if channels_first else -1], scale)
 
 
-def _scale(array: SourceArray, ranges: Sequence[tuple[int, int]]) -> int:
+def _scale(source: Source, field: SourceField, episodes: Sequence[int]) -> int:
     """255 where no number is above 1, else 1: an image whose brightest point is 1 of 255 would be black."""
-    reader = SequentialReader(array, lambda block, first: block)
-    for first, end in ranges:
-        for start in range(first, end, array.block_rows):
-            block = reader.read(start, min(start + array.block_rows, end))
+    step = max(1, BLOCK_BYTES // field.row_bytes)
+    for episode in episodes:
+        length = int(source.lengths[episode])
+        for start in range(0, length, step):
+            block = np.asarray(source.read(field.name, episode, start, min(start + step, length)))
             if (block > 1).any():
                 return 1
             if not np.array_equal(block, np.trunc(block)):
@@ -93,26 +96,30 @@ def _scale(array: SourceArray, ranges: Sequence[tuple[int, int]]) -> int:
     return 255
 
 
-def to_uint8(array: SourceArray, layout: ImageLayout, block: np.ndarray, first: int) -> np.ndarray:
+def to_uint8(field: SourceField, layout: ImageLayout, block: np.ndarray, episode: int, first: int) -> np.ndarray:
     """A block (rows, ...) as uint8 (rows, height, width, 3), checked to lose nothing but a half step of 0..1 numbers.
 
     Args:
-        array: the key, for messages.
+        field: the key, for messages.
         layout: how it is stored.
         block: rows as stored.
-        first: number of the block's first row in the source.
+        episode: of these rows.
+        first: number of the block's first row in the episode.
 
     Raises:
         InputError: names the row that holds something else than images.
     """
+    if block.dtype == np.uint8 and layout == ImageLayout(False, 3, 1):
+        return np.ascontiguousarray(block)
     if layout.scale != 1:
         block = block.astype(np.uint8) if block.dtype == bool else block
-        _refuse_rows(array, first, ~((block >= 0) & (block <= 1)), block, "numbers 0..1, as in the rows before")
+        bad = ~((block >= 0) & (block <= 1))
+        _refuse_rows(field, episode, first, bad, block, "numbers 0..1, as in the rows before")
         block = np.rint(block * layout.scale)
     with np.errstate(invalid="ignore"):
         images = block.astype(np.uint8)
     if block.dtype != np.uint8 and not np.array_equal(images, block):
-        _refuse_rows(array, first, images != block, block, "integers 0..255, or of numbers 0..1")
+        _refuse_rows(field, episode, first, images != block, block, "integers 0..255, or of numbers 0..1")
     if layout.channels == 0:
         images = images[..., None]
     if layout.channels_first:
@@ -121,12 +128,15 @@ def to_uint8(array: SourceArray, layout: ImageLayout, block: np.ndarray, first: 
     return np.ascontiguousarray(np.broadcast_to(images, (*images.shape[:-1], 3)))
 
 
-def _refuse_rows(array: SourceArray, first: int, bad: np.ndarray, block: np.ndarray, expected: str) -> None:
+def _refuse_rows(
+    field: SourceField, episode: int, first: int, bad: np.ndarray, block: np.ndarray, expected: str
+) -> None:
     if bad.any():
         index = np.unravel_index(int(np.argmax(bad)), bad.shape)
         raise InputError(
-            f"{array.label}, row {first + index[0]}",
+            field.at(episode, first + int(index[0])),
             expected=f"images of {expected}",
             got=str(block[index]),
-            way_out=f"Leave it out with exclude=[{array.name}], or keep it as numbers with kinds.{array.name}=state",
+            way_out=f"Leave the episode out with skip_episodes=[{episode}], the key with exclude=[{field.name}], or "
+            f"keep it as numbers with kinds.{field.name}=state",
         )

@@ -22,6 +22,19 @@ class Derived:
 
 
 @dataclass(frozen=True)
+class NextPart:
+    """A part of actions that are made of what the row after observed.
+
+    Args:
+        key: of the source.
+        rotation: whether it is a rotation vector, rad, which becomes the 6-D form.
+    """
+
+    key: str
+    rotation: bool = False
+
+
+@dataclass(frozen=True)
 class Preset:
     """What a file or a person declares about a source; every field is optional.
 
@@ -35,6 +48,9 @@ class Preset:
         kinds: key of the source, or derived key -> kind of observation.
         derive: new key -> how it is made.
         action: fields of the action vector.
+        next_action: of a set without actions: what the row after observed, which makes the action of each row.
+        encodings: key of the source, or derived key -> how its images are stored: raw, png, or jpeg with a quality,
+            jpeg:90.
     """
 
     name: str = ""
@@ -46,12 +62,14 @@ class Preset:
     kinds: Mapping[str, str] = field(default_factory=dict)
     derive: Mapping[str, Derived] = field(default_factory=dict)
     action: tuple[ActionField, ...] = ()
+    next_action: tuple[NextPart, ...] = ()
+    encodings: Mapping[str, str] = field(default_factory=dict)
 
     def fits(self, source: Source, excluded: Collection[str] = ()) -> bool:
         """Whether a source has the keys that identify this set, but for those that were left out on purpose."""
         expected = {name: tuple(shape) for name, shape in self.match.items() if name not in excluded}
         return bool(expected) and all(
-            name in source.arrays and source.arrays[name].shape[1:] == shape for name, shape in expected.items()
+            name in source.fields and source.fields[name].shape == shape for name, shape in expected.items()
         )
 
 
@@ -74,7 +92,7 @@ def find_preset(name: str) -> Preset:
 
 
 def recognise(source: Source, excluded: Collection[str] = ()) -> Preset | None:
-    """The preset that fits a source, or None where none or several do.
+    """The preset that fits a source, the one with the most keys of several; None where none or two such do.
 
     Args:
         source: to find the preset of.
@@ -84,4 +102,6 @@ def recognise(source: Source, excluded: Collection[str] = ()) -> Preset | None:
         InputError: a file of `configs/source` has a wrong key or value.
     """
     fitting = [preset for preset in presets().values() if preset.fits(source, excluded)]
+    most = max((len(preset.match) for preset in fitting), default=0)
+    fitting = [preset for preset in fitting if len(preset.match) == most]
     return fitting[0] if len(fitting) == 1 else None

@@ -11,6 +11,7 @@ from robot.description.ranges import Count, NonNegative, Range
 from robot.errors import InputError, nearest
 from tiller.command_line.words import read_options, split_words
 from tiller.data_verbs import editing
+from tiller.data_verbs.export import ExportOptions, export
 from tiller.data_verbs.judging import InfoOptions, ValidateOptions, info, validate
 from tiller.data_verbs.quality import Options as QualityOptions
 from tiller.data_verbs.quality import quality
@@ -61,6 +62,9 @@ class ConvertOptions:
         instruction: what every episode does, in words.
         note: where the demonstrations come from, for the record.
         preset: a file of configs/source; null recognises a published set by its keys.
+        encodings: key to how its images are stored, encodings.front.image=png: raw, png, jpeg or jpeg:QUALITY.
+        skip_missing: leave out episodes of which files are not there.
+        ignore_names: read numbers whose names do not fit without names.
     """
 
     period_s: Annotated[float, Range(0, 3600, above=True)] | None = None
@@ -73,6 +77,9 @@ class ConvertOptions:
     instruction: str | None = None
     note: str | None = None
     preset: str | None = None
+    encodings: Mapping[str, str] = field(default_factory=dict)
+    skip_missing: bool = False
+    ignore_names: bool = False
 
 
 @dataclass(frozen=True)
@@ -175,6 +182,9 @@ def convert(source: str, target: str, options: ConvertOptions) -> int:
             instruction=options.instruction,
             source_note=options.note,
             preset=options.preset,
+            encodings=options.encodings,
+            skip_missing=options.skip_missing,
+            ignore_names=options.ignore_names,
             ask=ask if sys.stdin.isatty() and sys.stdout.isatty() else None,
             on_progress=lambda rows, total: counter.show(rows, total=total),
         )
@@ -255,9 +265,12 @@ ACTIONS: Mapping[str, Action] = {
     "validate": Action(("path",), "Read every chunk and list what is wrong", ValidateOptions, validate),
     "convert": Action(
         ("source", "target"),
-        "Write foreign demonstrations (replay-buffer zarr, npz) as one of ours",
+        "Write foreign demonstrations (LeRobot, HDF5, replay-buffer zarr, npz) as one of ours",
         ConvertOptions,
         convert,
+    ),
+    "export": Action(
+        ("store", "target"), "Write a dataset as LeRobot v3.0 or as a replay buffer of zarr 2", ExportOptions, export
     ),
     "repair": Action(
         ("source", "target"), "Write the sound episodes of a damaged dataset as a new one", NoOptions, repair

@@ -261,6 +261,14 @@ def language() -> Check:
     )  # fmt: skip
 
 
+def foreign_formats() -> Check:
+    """HDF5, and LeRobot's tables and videos."""
+    use, remedy = "demonstrations of others", "pip install 'tiller[formats]'"
+    checks = [_importable(use, module, remedy) for module in ("h5py", "pyarrow", "av")]
+    missing = [check for check in checks if not check.works]
+    return missing[0] if missing else Check(use, True, ", ".join(check.found for check in checks))
+
+
 def ray_sweeps() -> Check:
     return _importable("sweeps on Ray", "ray", "pip install 'tiller[ray]'")
 
@@ -298,6 +306,7 @@ CHECKS = (
     gymnasium_tasks,
     meta_world,
     language,
+    foreign_formats,
     ros,
     realsense,
     ray_sweeps,

@@ -1,4 +1,4 @@
-"""An episode that is written as it happens: rows and samples as they come, and one commit at its end."""
+"""Episodes that are written as they happen: rows and samples as they come, and one commit at the end."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from robot.errors import InputError
 
 
 class EpisodeWriter:
-    """Writes one episode of a store, or several in one commit, from `Dataset.writer` to `commit` or `abort`; a context
-    that ends without either aborts.
+    """Writes an episode of a store, from `Dataset.writer` to `commit` or `abort`; a context that ends without either
+    aborts. Several episodes can share one commit, which is faster than one each: `end` ends all but the last of them.
 
     Memory is bounded by one file of each array, however long the episode is. Before `commit` nothing of it is seen, by
     this process or another; after it the episode survives any crash. A process that dies in between leaves nothing.
@@ -28,26 +28,29 @@ class EpisodeWriter:
         on_commit: called with the record of the commit and the rows of each of its episodes.
 
     Attributes:
-        rows: of the open episode, added so far.
-        samples: stream -> added to the open episode so far.
+        rows: of the episode, added so far.
+        samples: stream -> of the episode, added so far.
     """
 
     rows: int
     samples: dict[str, int]
 
-    def __init__(self, appender: Appender, schema: Schema, on_commit: Callable[[Commit, list[int]], None]) -> None:
+    def __init__(self, appender: Appender, schema: Schema, on_commit: Callable[[Commit, Sequence[int]], None]) -> None:
         self._schema, self._on_commit = schema, on_commit
-        self._first, self._lengths = appender.commit.episodes, list[int]()
+        self._before = appender.commit.episodes
         self._addition = appender.begin()
         self._committed = False
+        self._ended: list[int] = []  # rows of each episode that has ended
         self._begin()
 
     def _begin(self) -> None:
-        """Begin an episode."""
-        self._where = f"episode {self._first + len(self._lengths)}"
         self.rows, self.samples = 0, dict.fromkeys(self._schema.stream_fields, 0)
         self._row_ns: int | None = None
         self._sample_ns: dict[str, int] = {}
+
+    @property
+    def _where(self) -> str:
+        return f"episode {self._before + len(self._ended)}"
 
     def add(self, rows: Mapping[str, np.ndarray | Sequence[bytes]]) -> None:
         """Add rows after the last.
@@ -91,8 +94,8 @@ class EpisodeWriter:
         self.samples[name] += len(time_ns)
         self._sample_ns[name] = int(time_ns[-1])
 
-    def commit(self, facts: Mapping[str, Any]) -> None:
-        """End the episode; when this returns it survives any crash, with those that `end` ended before it.
+    def end(self, facts: Mapping[str, Any]) -> None:
+        """End the episode; rows that follow are of another. Nothing of it is seen before `commit`.
 
         Args:
             facts: name -> value, every one of the schema.
@@ -101,31 +104,36 @@ class EpisodeWriter:
             InputError: a fact is missing or does not fit, or there is no row; the episode is still open.
             DamagedChunkError, TillerError: as `add`.
         """
-        self.end(facts)
-        commit = self._addition.publish()
-        self._committed = True
-        self._on_commit(commit, self._lengths)
+        self._end(facts)
+        self._begin()
 
-    def end(self, facts: Mapping[str, Any]) -> None:
-        """End the episode without a commit of its own: rows that follow are of the next one. A commit of many short
-        episodes costs little more than that of one.
+    def commit(self, facts: Mapping[str, Any] | None = None) -> None:
+        """End the episode and commit it with those that have ended; when this returns they survive any crash.
 
         Args:
-            facts: name -> value, every one of the schema.
+            facts: as for `end`; None where the last episode has ended.
 
         Raises:
-            InputError, DamagedChunkError, TillerError: as `commit`.
+            InputError: as `end`, or there is no episode.
+            DamagedChunkError, TillerError: as `add`.
         """
+        if facts is not None or self.rows or not self._ended:
+            self._end(facts or {})
+        self._require_open()
+        commit = self._addition.publish()
+        self._committed = True
+        self._on_commit(commit, self._ended)
+
+    def _end(self, facts: Mapping[str, Any]) -> None:
         self._require_open()
         if not self.rows:
             raise InputError(self._where, expected="at least one row", got="none")
         check_facts(self._schema, facts, self._where)
         self._addition.end_episode(facts)
-        self._lengths.append(self.rows)
-        self._begin()
+        self._ended.append(self.rows)
 
     def abort(self) -> None:
-        """Drop the episode: nothing is left of it. Once it has ended this changes nothing."""
+        """Drop what was not committed: nothing is left of it. After a commit this changes nothing."""
         self._addition.abort()
 
     def __enter__(self) -> EpisodeWriter:

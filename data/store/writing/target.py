@@ -109,7 +109,7 @@ def refuse_within_store(folder: Path, named: str) -> None:
 
 def remove_leftovers(folder: Path) -> None:
     """Delete what killed processes left of stores that were to become `folder`; those of living ones stay."""
-    name = re.compile(rf"\.?\.{re.escape(folder.name)}\.(\d+)\.(new|converting|repairing)(\.\d+\.new)?")
+    name = re.compile(rf"\.?\.{re.escape(folder.name)}\.(\d+)\.(new|converting|repairing|exporting)(\.\d+\.new)?")
     for parent in (folder, folder.parent):
         for entry in [*parent.iterdir()] if parent.is_dir() else ():
             leftover = name.fullmatch(entry.name)

@@ -165,10 +165,10 @@ def test_grey_images_get_three_channels(tmp_path):
 
 
 @pytest.mark.parametrize("value", [12.5, -1.0, 256.0, np.nan])
-def test_images_that_are_none_are_refused_with_their_row(value, tmp_path):
+def test_images_that_are_none_are_refused_with_their_episode_and_row(value, tmp_path):
     images = content()["camera"].astype(np.float32)
     images[7, 2, 3, 1] = value
-    with pytest.raises(InputError, match=r"'camera', row 7: expected images of integers 0\.\.255") as caught:
+    with pytest.raises(InputError, match=r"'camera', episode 1, row 3: expected images of integers 0\.\.255") as caught:
         convert(write_zarr(tmp_path / "source", content(camera=images)), tmp_path / "out", **GIVEN)
     assert "exclude=[camera]" in str(caught.value)
 
@@ -250,7 +250,7 @@ def test_an_episode_that_is_skipped_may_be_empty_or_hold_what_is_no_image(write,
     images[9] = np.nan
     source = write(tmp_path / "source", content(camera=images), np.array([4, 4, 9, 10]))
     refused(source, tmp_path / "out", "expected increasing ends, got 4 after 4 for episode 1")
-    refused(source, tmp_path / "out", "'camera', row 9", skip_episodes=[1])
+    refused(source, tmp_path / "out", "'camera', episode 3, row 0", skip_episodes=[1])
     convert(source, tmp_path / "out", **GIVEN, skip_episodes=[1, 3])
     assert Dataset.open(tmp_path / "out").episode_ends.tolist() == [4, 9]
     assert np.array_equal(Dataset.open(tmp_path / "out").read("camera"), images[:9].astype(np.uint8))
@@ -262,6 +262,18 @@ def test_absent_chunks_are_read_as_the_source_means_them_and_said(tmp_path):
     summary = convert(source, tmp_path / "out", **GIVEN)
     assert any("'state': 1 of 4 chunks are absent" in note for note in summary.notes)
     assert not Dataset.open(tmp_path / "out").read("state")[3:6].any()
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_buffer_that_promises_more_than_it_holds_is_refused(packed, tmp_path):
+    source = write_zarr(tmp_path / "source", content(camera=None), np.array([4, 9, 2**40]))
+    for name in ("action", "state"):
+        metadata = source / "data" / name / ".zarray"
+        values = json.loads(metadata.read_text())
+        metadata.write_text(json.dumps({**values, "shape": [2**40, *values["shape"][1:]]}))
+    if packed:
+        source = pack(source)
+    refused(source, tmp_path / "out", r"at most 200 times its .* bytes.*'state'.*exclude=\[state\]")
 
 
 def test_shards_are_counted_as_shards(tmp_path):
@@ -348,12 +360,6 @@ def test_a_stack_of_four_and_points_are_numbers_unless_said(tmp_path):
     assert Dataset.open(tmp_path / "said").schema.observation["camera"].shape == (16, 12, 3)
 
 
-def _lerobot(folder: Path) -> Path:
-    (folder / "meta").mkdir(parents=True)
-    (folder / "meta" / "info.json").write_text("{}")
-    return folder
-
-
 def _file(path: Path, content: bytes = b"") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
@@ -363,10 +369,7 @@ def _file(path: Path, content: bytes = b"") -> Path:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda path: _file(path / "demos.hdf5"), "an HDF5 file"),
-        (lambda path: _file(path / "demos", b"\x89HDF\r\n\x1a\n rest"), "an HDF5 file"),
         (lambda path: _file(path / "episode_0.h5").parent, "a folder of HDF5 files"),
-        (lambda path: _lerobot(path / "pusht"), "a LeRobot dataset"),
         (lambda path: _file(path / "run.bag"), "a ROS bag"),
         (lambda path: _file(path / "run.mcap"), "a ROS bag"),
         (lambda path: _file(_file(path / "bag" / "metadata.yaml").with_name("a.db3")).parent, "a ROS bag"),
@@ -378,6 +381,19 @@ def test_formats_that_are_not_read_are_recognised_and_have_a_way_out(tmp_path, m
     refused(source, tmp_path / "out", rf"got {words}.*np\.savez.*episode_ends")
     with pytest.raises(InputError, match=words):
         Dataset.open(source)
+
+
+@pytest.mark.parametrize("name", ["set-00000-of-00001.tfrecord", "set.tfrecord-00000-of-00001"])
+def test_records_of_rlds_are_refused_with_their_port(name, tmp_path):
+    record = _file(tmp_path / "in" / "1.0.0" / name, b"\x00" * 16)
+    refused(record.parent, tmp_path / "out", r"RLDS.*LeRobot.*'lerobot/'.*tiller data convert")
+
+
+def test_a_store_is_expected_and_a_lerobot_dataset_is_there(tmp_path):
+    _file(tmp_path / "in" / "meta" / "info.json", b"{}")
+    with pytest.raises(InputError, match=r"got a LeRobot dataset.*tiller data convert"):
+        Dataset.open(tmp_path / "in")
+    refused(tmp_path / "in", tmp_path / "out", r"info.json': codebase_version: expected v2.0, v2.1 or v3.0")
 
 
 def test_an_npz_is_named_where_a_dataset_is_expected(tmp_path):
@@ -580,7 +596,7 @@ def test_a_reward_that_is_no_number_or_none_of_ours_is_named_as_it_stands(tmp_pa
     reward = np.zeros(10)
     reward[7], reward[9] = 1e39, np.nan
     source = write_npz(tmp_path / "source.npz", content(reward=reward))
-    refused(source, tmp_path / "out", r"'reward', row 7 of the source: expected at most 3.4e\+38.*got 1e\+39")
+    refused(source, tmp_path / "out", r"'reward', episode 1, row 3: expected at most 3.4e\+38.*got 1e\+39")
     reward[7] = 0
     source = write_npz(tmp_path / "source.npz", content(reward=reward))
     refused(source, tmp_path / "out", "'reward', episode 2, row 0: expected a finite number, got nan")

@@ -369,3 +369,31 @@ def test_an_episode_that_has_ended_is_dropped_with_the_one_that_is_open(tmp_path
         assert len(dataset) == 0
         write(dataset, 0, 5)
         assert len(dataset) == 1
+
+
+def test_several_episodes_share_a_commit_and_are_those_that_were_committed_one_by_one(tmp_path: Path) -> None:
+    force = np.ones((6, 3), np.float32), np.arange(6, dtype=np.int64) * 10
+    with Dataset.create(tmp_path / "one", SCHEMA) as one, Dataset.create(tmp_path / "many", SCHEMA) as many:
+        with many.writer() as together:
+            for number in range(3):
+                rows = rows_of(number, 4 + number)
+                with one.writer() as alone:
+                    for writer in (alone, together):
+                        writer.add(part(rows, 0, 2))
+                        writer.add(part(rows, 2, 4 + number))
+                        writer.add_stream("force", *force)
+                    alone.commit(FACTS)
+                together.end(FACTS)
+                assert len(Dataset.open(tmp_path / "many")) == 0, "nothing is seen before the commit"
+            with pytest.raises(InputError, match="episode 3: meta: expected success"):
+                together.add(rows)
+                together.commit({})
+            together.commit(FACTS)
+        assert many.episode_ends.tolist() == [4, 9, 15, 21]
+        assert [many.episode(number).digest() for number in range(3)] == [
+            one.episode(number).digest() for number in range(3)
+        ]
+    with Dataset.open(tmp_path / "many", mode="a") as dataset, dataset.writer() as writer:
+        writer.add(rows_of(0, 3))
+        writer.end(FACTS)
+    assert len(Dataset.open(tmp_path / "many")) == 4, "an episode that ended and was not committed is gone"

@@ -1,0 +1,1 @@
+"""Stores of ours as other programs read them."""
