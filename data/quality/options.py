@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from robot.description.ranges import Range, Seed
+from robot.description.ranges import Finite, Range, Seed
 
 
 @dataclass(frozen=True)
@@ -24,5 +24,5 @@ class QualityOptions:
     k: Annotated[int, Range(1, 1000)] = 5
     rows: Annotated[int, Range(100, 100_000)] = 6_000
     seed: Seed = 0
-    return_min: float | None = None
-    return_max: float | None = None
+    return_min: Finite | None = None
+    return_max: Finite | None = None

@@ -71,6 +71,23 @@ def test_what_is_read_together_is_what_rclpy_reads_or_nothing(kind: type, seed: 
 
 
 @KINDS
+@pytest.mark.parametrize("byte", [0x00, 0xA5])
+def test_what_a_writer_leaves_between_numbers_makes_no_difference(kind: type, byte: int) -> None:
+    first = message(kind, 5, "abc", 1)
+    packed, read = serialize_message(first), AlikeReader(kind)
+    read.learn(packed, first)
+    gaps = 0
+    for place in range(4, len(packed)):
+        other = bytearray(packed)
+        other[place] = byte if byte != packed[place] else byte ^ 0xFF
+        if unpacked(bytes(other), kind) == first:
+            gaps += 1
+            alike = read([packed, bytes(other)])
+            assert alike is not None and (alike.numbers[0] == alike.numbers[1]).all(), f"byte {place}"
+    assert gaps, "names of such lengths leave some"
+
+
+@KINDS
 def test_a_message_of_other_names_or_another_size_is_not_alike(kind: type) -> None:
     first = message(kind, 5, "abc", 1)
     packed, read = serialize_message(first), AlikeReader(kind)

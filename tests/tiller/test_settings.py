@@ -100,7 +100,7 @@ def numbers(hint: Any, key: str, written: str = "{}") -> Iterator[Number]:
         yield from numbers(fixed[0], f"{key}[0]", f"[{{}}{more}]")
 
 
-SAMPLES = {"kind": "native", "friction": "0.4"}
+SAMPLES = {"kind": "native", "friction": "0.4", "limits.friction": "1e301"}
 
 
 def read_verb(verb: str, kind: type, required: Sequence[str]) -> Callable[[str], Any]:

@@ -89,8 +89,8 @@ class TrimOptions:
     """
 
     keys: tuple[str, ...] = ("action",)
-    tolerance: float = 1e-3
-    keep_s: float = 0.2
+    tolerance: Annotated[float, Range(0, 1e9)] = 1e-3
+    keep_s: Annotated[float, Range(0, 1e6)] = 0.2
     ends: str = "both"
     episodes: str | tuple[str, ...] = ()
     where: Mapping[str, str] = field(default_factory=dict)

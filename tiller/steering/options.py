@@ -79,6 +79,9 @@ class CloningOptions:
         require_ranges(self, "cloning")
         if self.condition not in (None, "advantage"):
             raise InputError("cloning.condition", expected="null or advantage", got=str(self.condition))
+
+    def require_condition(self) -> None:
+        """Refuse what says something of a condition that there is not."""
         for name in ("positive", "guidance"):
             if self.condition is None and getattr(self, name) is not None:
                 raise InputError(

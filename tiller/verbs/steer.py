@@ -37,6 +37,7 @@ def run(configuration: Configuration[SteerOptions]) -> int:
 
     options = settled(configuration.options)
     require_method(options.method, METHODS)
+    options.cloning.require_condition()
     if options.resume and not options.output:
         raise InputError(
             "'output'", expected="the folder of the run to go on with", got="nothing",

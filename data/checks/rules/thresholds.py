@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Mapping
 
-from robot.description.ranges import Range
+from robot.description.ranges import Finite, Range
 from robot.errors import InputError, nearest
 
 _LOOK = "'tiller data info PATH episodes=true' shows its facts"
@@ -63,7 +63,7 @@ class Thresholds:
     idle_share: Annotated[float, Range(0, 1)] = 0.5
     idle_speed: Annotated[float, Range(0, 1)] = 0.01
     jump: Annotated[float, Range(1, 1e6)] = 5.0
-    limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    limits: Mapping[str, tuple[Finite, Finite]] = field(default_factory=dict)
     slack: Annotated[float, Range(0, 10)] = 0.02
     ignore: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()

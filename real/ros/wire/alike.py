@@ -36,6 +36,23 @@ class AlikeMessages:
     frames: Sequence[str] = ()
 
 
+class _Marking(Cursor):
+    """Keeps the gaps in front of aligned numbers: a writer may leave anything in them.
+
+    Attributes:
+        gaps: of the message, as far as it was passed over.
+    """
+
+    def __init__(self, packed: bytes) -> None:
+        super().__init__(packed)
+        self.gaps: list[slice] = []
+
+    def skip(self, size: int, count: int = 1) -> None:
+        before = self.place
+        super().skip(size, count)
+        self.gaps.append(slice(before, self.place - size * count))
+
+
 class AlikeReader:
     """Reads messages of one topic that are like one that was read before.
 
@@ -61,7 +78,7 @@ class AlikeReader:
         if packed[:2] != LITTLE_ENDIAN:
             return
         varying, self._numbers = [STAMP], []
-        cursor = Cursor(packed)
+        cursor = _Marking(packed)
         cursor.skip(4, 2)
         self._frame_size = cursor.string()
         if self._frames:
@@ -86,7 +103,7 @@ class AlikeReader:
                 cursor.skip(4, 3)  # velocities, accelerations and efforts: none
                 cursor.skip(4, 2)
         fixed = np.ones(len(packed), dtype=bool)
-        for span in varying:
+        for span in (*varying, *cursor.gaps, slice(cursor.place, None)):
             fixed[span] = False
         self._fixed = np.flatnonzero(fixed)
         self._model = np.frombuffer(packed, np.uint8)[self._fixed]
