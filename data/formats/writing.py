@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Callable, Iterator, Mapping, Sequence
@@ -14,6 +13,8 @@ from data.formats.facts import Fact
 from data.formats.plan import ConversionPlan
 from data.formats.source import BLOCK_BYTES, Rows, Source
 from data.store.dataset import Dataset
+from data.store.finite import first_not_finite
+from data.store.writing.ahead import ahead
 from data.store.writing.episode_writer import EpisodeWriter
 from data.store.writing.staging import written_aside
 from robot.errors import InputError
@@ -54,7 +55,7 @@ def write_episodes(
         with dataset.writer() as writer:
             done = 0
             for episode in episodes:
-                for rows in _one_ahead(_blocks(source, plan, episode)):
+                for rows in ahead(_blocks(source, plan, episode)):
                     _add(source, writer, episode, rows)
                     done += len(next(iter(rows.values())))
                     if on_progress:
@@ -64,15 +65,6 @@ def write_episodes(
                 writer.end({fact.field.name: fact.values[episode] for fact in facts})
             writer.commit()
         return len(dataset), dataset.rows
-
-
-def _one_ahead(blocks: Iterator[dict[str, Rows]]) -> Iterator[dict[str, Rows]]:
-    """The blocks, of which the next is read while one is written: decoding and encoding release the interpreter."""
-    with ThreadPoolExecutor(1, thread_name_prefix="read") as thread:
-        following = thread.submit(next, blocks, None)
-        while (block := following.result()) is not None:
-            following = thread.submit(next, blocks, None)
-            yield block
 
 
 def _blocks(source: Source, plan: ConversionPlan, episode: int) -> Iterator[dict[str, Rows]]:
@@ -120,13 +112,11 @@ def _of_source(source: Source, episode: int) -> Iterator[None]:
 
 
 def _require_finite(source: Source, episode: int, first: int, name: str, rows: Rows) -> None:
-    if not isinstance(rows, np.ndarray) or rows.dtype.kind != "f" or np.isfinite(rows).all():
-        return
-    row, *component = np.argwhere(~np.isfinite(rows))[0].tolist()
-    where = f", component {', '.join(map(str, component))}" if component else ""
-    raise InputError(
-        f"'{source.path}': '{name}', episode {episode}, row {first + row}{where}",
-        expected="a finite number",
-        got=str(rows[(row, *component)]),
-        way_out=f"Leave the episode out with skip_episodes=[{episode}]",
-    )
+    bad = first_not_finite(rows, first) if isinstance(rows, np.ndarray) else None
+    if bad:
+        raise InputError(
+            f"'{source.path}': '{name}', episode {episode}, {bad[0]}",
+            expected="a finite number",
+            got=bad[1],
+            way_out=f"Leave the episode out with skip_episodes=[{episode}]",
+        )

@@ -11,6 +11,7 @@ from data.edit.copying.mapping import FieldMap
 from data.edit.copying.origin import Origin
 from data.edit.copying.plan import Block, Edit, Take
 from data.store import layout
+from data.store.finite import first_not_finite
 from data.store.images.encoding import AS_IT_CAME, JPEG, PNG, Encoding
 from data.store.schema import ColumnField, Schema
 from robot.errors import InputError
@@ -91,17 +92,15 @@ def require_finite(origin: Origin, episode: int, name: str, values: np.ndarray, 
         values: (k, ...).
         first: number of the first of them within the episode.
     """
-    if values.dtype.kind != "f" or np.isfinite(values).all():
-        return
-    row, *component = np.argwhere(~np.isfinite(values))[0].tolist()
-    where = f", component {', '.join(map(str, component))}" if component else ""
-    raise InputError(
-        f"{origin.episode(episode)}: '{name}', row {first + row}{where}",
-        expected="a finite number",
-        got=str(values[(row, *component)]),
-        way_out=f"Leave the episode out: tiller data delete {origin.name} TARGET episodes=[{episode}], "
-        f"or tiller data repair {origin.name} TARGET",
-    )
+    bad = first_not_finite(values, first)
+    if bad:
+        raise InputError(
+            f"{origin.episode(episode)}: '{name}', {bad[0]}",
+            expected="a finite number",
+            got=bad[1],
+            way_out=f"Leave the episode out: tiller data delete {origin.name} TARGET episodes=[{episode}], "
+            f"or tiller data repair {origin.name} TARGET",
+        )
 
 
 def block_rows(schema: Schema) -> int:

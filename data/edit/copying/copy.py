@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from data.edit.copying.ahead import ahead
 from data.edit.copying.blocks import row_blocks, sample_blocks
 from data.edit.copying.plan import Block, Edit, Take
 from data.edit.copying.verification import require_same_content
 from data.store.dataset import Dataset
+from data.store.writing.ahead import ahead
 from data.store.writing.durable import ROOT_FILE
 from data.store.writing.episode_writer import EpisodeWriter
 from data.store.writing.resuming import write_resumably

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import resource
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -154,16 +151,3 @@ def tree(folder: Path) -> dict[str, bytes]:
 def names(folder: Path) -> list[str]:
     """What is in a folder, hidden or not."""
     return sorted(entry.name for entry in folder.iterdir())
-
-
-@contextmanager
-def small_files(size: int) -> Iterator[None]:
-    """No file can grow beyond a size: to what writes, the disk is full."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from data.edit.copying import copy
-from data.edit.copying.ahead import ahead
 from data.edit.delete import delete
 from data.edit.merge import merge
 from data.edit.split import split
 from data.store.dataset import Dataset
+from data.store.writing.ahead import ahead
 from data.store.writing.resuming import unfinished
 from robot.errors import InputError
 from tests.data.edit.conftest import Build, digests, names, rich_facts, rich_rows

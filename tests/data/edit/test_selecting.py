@@ -15,7 +15,8 @@ from data.edit.relabel import relabel
 from data.edit.split import split
 from data.store.dataset import Dataset
 from robot.errors import InputError, TillerError
-from tests.data.edit.conftest import Build, digests, frames, names, rich_facts, small_files, tree
+from tests.data.edit.conftest import Build, digests, frames, names, rich_facts, tree
+from tests.data.small_files import small_files
 
 
 def test_delete_leaves_episodes_out_and_keeps_every_byte_of_the_others(build: Build, tmp_path: Path) -> None:

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +16,7 @@ from data.formats.export.run import export
 from data.store.dataset import Dataset
 from robot.description import ObservationField, ObservationSpec
 from robot.errors import InputError, TillerError
+from tests.data.small_files import small_files
 from tiller.verbs.data import command
 
 pyarrow = pytest.importorskip("pyarrow", reason="the extra 'formats' is not installed")
@@ -140,18 +137,6 @@ def test_what_cannot_be_written_leaves_nothing(rich, schema, tmp_path):
     refused(tmp_path / "buffer", tmp_path / "out", "that tiller did not write|tiller did not write")
 
 
-@contextmanager
-def files_of(size: int) -> Iterator[None]:
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)
-
-
 @pytest.mark.parametrize(
     ("name", "options"),
     [
@@ -163,7 +148,7 @@ def files_of(size: int) -> Iterator[None]:
 )
 def test_a_full_disk_gives_one_message_and_leaves_nothing(name, options, rich, tmp_path):
     for size in (50, 700, 4000):
-        with files_of(size):
+        with small_files(size):
             refused(rich, tmp_path / name, str(tmp_path / name), TillerError, **options)
 
 

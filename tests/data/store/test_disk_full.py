@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +13,7 @@ import pytest
 from data.store.dataset import Dataset
 from robot.errors import InputError, TillerError
 from robot.files import PARTIAL
+from tests.data.small_files import small_files
 
 
 @pytest.fixture
@@ -76,16 +75,10 @@ def test_a_disk_full_to_the_last_byte_still_opens(small_disk: Path, schema: Any,
 
 
 def test_a_limit_on_file_sizes_is_a_full_disk_too(store: Path, make_episode: Any) -> None:
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     with Dataset.open(store, mode="a") as dataset:
-        try:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
-            with pytest.raises(TillerError, match="no space left on the disk while appending episode 4"):
-                dataset.append(_large(make_episode, 4))
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, before)
-            signal.signal(signal.SIGXFSZ, handler)
+        full = pytest.raises(TillerError, match="no space left on the disk while appending episode 4")
+        with small_files(20_000), full:
+            dataset.append(_large(make_episode, 4))
         assert len(Dataset.open(store)) == 4
         dataset.append(_large(make_episode, 4))
     assert len(Dataset.open(store)) == 5

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-import resource
 import shutil
-import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Callable
 
@@ -23,6 +20,7 @@ from data.store.dataset import Dataset
 from data.store.writing.durable import ROOT_FILE
 from data.store.writing.staging import written_aside
 from robot.errors import TillerError
+from tests.data.small_files import small_files
 
 
 @pytest.fixture
@@ -57,24 +55,12 @@ def test_the_folder_one_stands_in_takes_a_store(
         Dataset.open(target)
 
 
-@contextmanager
-def _files_of(size: int) -> Iterator[None]:
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)
-
-
 @pytest.mark.parametrize("size", [100, 20_000])
 def test_a_full_disk_names_the_target_and_leaves_nothing(size: int, npz: Path, tmp_path: Path) -> None:
     converted(npz, str(tmp_path / "source"))
     before = sorted(tmp_path.iterdir())
     for write in (lambda: converted(npz, str(tmp_path / "out")), lambda: repair(tmp_path / "source", tmp_path / "out")):
-        with _files_of(size), pytest.raises(TillerError) as caught:
+        with small_files(size), pytest.raises(TillerError) as caught:
             write()
         said = str(caught.value)
         assert said.startswith(f"'{tmp_path / 'out'}': ") and "append" not in said and f"{tmp_path}/." not in said, said
