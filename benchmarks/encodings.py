@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python -m benchmarks.encodings [STORE ...] [--frames 240] [--reads 400] [--output FILE]
 
-A store is one of ours or anything that `tiller data convert` reads; each of its camera fields is measured apart. Without
+A store is one of ours or anything that `tiller data convert` reads; each of its cameras is measured apart. Without
 one: a real camera of 640 x 480 and the pictures of PushT, where they lie beside the project. Frames go through
 `Dataset.writer()` with the commit, are read one by one at random from a dataset that was just opened, and are compared
 with what was written. Seconds of the processor, of all threads, stand beside those of the clock: a busy machine
