@@ -1,11 +1,13 @@
 """Windows a second out of the human PushT demonstrations, beside a torch DataLoader and LeRobot.
 
     OMP_NUM_THREADS=1 python -m benchmarks.windows ../shared/data/pusht_human.zarr.zip
-    OMP_NUM_THREADS=1 python -m benchmarks.windows STORE --lerobot-python PATH/bin/python
+    OMP_NUM_THREADS=1 TILLER_LEROBOT_PYTHON=PATH/bin/python python -m benchmarks.windows STORE
 
-A window is a 16-step action and a 2-step observation, the state or the 96x96 image; a batch has 256. Every figure is
-the median of several rounds in one process. The second column counts the process's own CPU seconds, of all its threads,
-so that other work on the machine weighs less: where it is far above the first, the machine was busy.
+A window is a 16-step action and a 2-step observation, the state or the image; a batch has 256. Every figure is the
+median of several rounds in one process. Beside LeRobot the same rows are stored by each in its own way, the images of
+ours as JPEG of quality 90 and as numbers; its images come as float32 between 0 and 1, ours as they were taken. The
+second column counts the process's own CPU seconds, of all its threads, so that other work on the machine weighs less:
+where it is far above the first, the machine was busy.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ from typing import Any, Callable, Iterator, NamedTuple
 
 import numpy as np
 
+from data.edit.delete import delete
+from data.edit.recode import recode
 from data.formats.convert import convert
 from data.learning.windows import Windows
 from data.store.dataset import Dataset
@@ -31,6 +35,8 @@ from robot.description import History, ObservationSpec
 BATCH, HORIZON, STEPS, ROUNDS = 256, 16, 2, 5
 CACHE_BYTES = 256 * 2**20
 LEROBOT_EPISODES = 60  # its speed does not hang on their number, and writing all takes minutes
+LEROBOT_IMAGE_EPISODES = 20
+LEROBOT_PYTHON = "TILLER_LEROBOT_PYTHON"
 LEROBOT_SCRIPT = Path(__file__).with_name("lerobot_windows.py")
 
 
@@ -152,24 +158,42 @@ def torch_loader(windows: Windows, name: str, seconds: float, workers: int = 0) 
     return clock.rate() if workers == 0 else Rate(clock.rate().wall, math.nan)
 
 
-def lerobot_rows(python: Path | None, dataset: Dataset) -> Iterator[Row]:
-    """LeRobot's own dataset of the same states and actions, measured by the Python of an environment that has it."""
+def lerobot_rows(python: Path | None, dataset: Dataset, folder: Path, seconds: float) -> Iterator[Row]:
+    """LeRobot's own dataset of the same rows, measured by the Python of an environment that has it, and ours."""
     if python is None:
-        print("LeRobot: skipped, give --lerobot-python PATH of an environment that has it", file=sys.stderr)
+        print(f"LeRobot: skipped, {LEROBOT_PYTHON} names no Python of an environment that has it", file=sys.stderr)
         return
-    with tempfile.TemporaryDirectory() as folder:
-        arrays = Path(folder) / "arrays.npz"
-        ends = dataset.episode_ends[:LEROBOT_EPISODES]
-        state, action = (dataset.read(name, 0, int(ends[-1])) for name in ("state", "action"))
-        np.savez(arrays, state=state, action=action, episode_ends=ends)
-        command = [str(python), str(LEROBOT_SCRIPT), str(arrays), folder]
-        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "HF_HUB_OFFLINE": "1"})
+    ends = dataset.episode_ends[:LEROBOT_EPISODES]
+    arrays = {name: dataset.read(name, 0, int(ends[-1])) for name in ("state", "action")}
+    yield from _measured_by(python, {**arrays, "episode_ends": ends}, folder / "states")
+    assert dataset.schema is not None
+    if "image" not in (field.name for field in dataset.schema.observation.fields):
+        return
+    ends = dataset.episode_ends[:LEROBOT_IMAGE_EPISODES]
+    arrays = {name: dataset.read(name, 0, int(ends[-1])) for name in ("state", "action", "image")}
+    delete(dataset.path, folder / "raw", episodes=range(len(ends), len(dataset)))
+    recode(folder / "raw", folder / "jpeg", encodings={"image": "jpeg"}, quality=90)
+    for encoding in ("jpeg", "raw"):
+        stored = Dataset.open(folder / encoding)
+        size = sum(file.stat().st_size for file in (folder / encoding).rglob("*") if file.is_file()) / 1e6
+        windows = windows_of(stored, "image", memory_bytes=CACHE_BYTES)
+        order = np.random.default_rng(0).permutation(len(windows))
+        yield Row(f"the same images as {encoding}, at random ({size:.0f} MB)", measure(windows.gather, order, seconds))
+    yield from _measured_by(python, {**arrays, "episode_ends": ends}, folder / "images")
+
+
+def _measured_by(python: Path, arrays: dict[str, np.ndarray], folder: Path) -> Iterator[Row]:
+    folder.mkdir()
+    np.savez(folder / "arrays.npz", **arrays)
+    command = [str(python), str(LEROBOT_SCRIPT), str(folder / "arrays.npz"), str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "HF_HUB_OFFLINE": "1"})
     if done.returncode:
         print(f"LeRobot: skipped, {python} said: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
         return
     for line in done.stdout.splitlines():
-        what, rate = line.rsplit("\t", 1)
-        yield Row(what, Rate(float(rate), math.nan))
+        if line.count("\t") == 2:
+            what, rate, size = line.split("\t")
+            yield Row(f"{what} ({float(size):.0f} MB)", Rate(float(rate), math.nan))
 
 
 def opened(path: Path, folder: Path) -> Dataset:
@@ -187,9 +211,9 @@ def opened(path: Path, folder: Path) -> Dataset:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("store", type=Path, help="PushT demonstrations with images: the published zip, or one of ours")
-    parser.add_argument("--lerobot-python", type=Path, help="Python of an environment that has LeRobot")
     parser.add_argument("--seconds", type=float, default=1.0, help="length of a round")
     options = parser.parse_args()
+    python = Path(os.environ[LEROBOT_PYTHON]) if os.environ.get(LEROBOT_PYTHON) else None
     with tempfile.TemporaryDirectory() as folder:
         dataset = opened(options.store, Path(folder))
         state = windows_of(dataset, "state")
@@ -202,7 +226,7 @@ def main() -> None:
                 )
                 for workers in (0, 2)
             ),
-            *lerobot_rows(options.lerobot_python, dataset),
+            *lerobot_rows(python, dataset, Path(folder), options.seconds),
         ]
     print("| windows of 16 actions and 2 observations, batch 256 | windows/s | a CPU second | to reach |")
     print("|---|---|---|---|")
