@@ -11,15 +11,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import zarr
 from numcodecs.errors import UnknownCodecError
-from zarr.abc.store import ByteRequest, RangeByteRequest, Store, SuffixByteRequest
+from zarr.abc.store import ByteRequest, Store
 from zarr.core.array import AsyncArray
-from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
+from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.core.sync import sync
 from zarr.storage import StorePath, WrapperStore
 
 from data.store.foreign.chunks import checked_location
 from data.store.images.codecs import ImageCodec, image_codec
 from data.store.images.shards import CHECK_BYTES, index_bytes, read_index, require_sound
+from data.store.images.stored_file import StoredFile
 from robot.errors import InputError, TillerError
 
 
@@ -50,6 +51,11 @@ _LARGEST_SHARD = 1 << 40  # bytes; the index says more of a row that is not ther
 
 class _CompleteStore(WrapperStore[Store]):
     """A store in which an absent chunk is an error; zarr reads it as fill values, that is, as zeros."""
+
+    @property
+    def whole(self) -> Store:
+        """The store itself."""
+        return self._store
 
     async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
         chunk = await self._store.get(key, prototype, byte_range)
@@ -143,17 +149,20 @@ def _encoded_rows(array: zarr.Array[Any], where: str, key: str, shard: int, star
     """Rows start..stop-1 of one shard: its index is read, then their bytes, which follow each other."""
     assert array.shards is not None
     size, store = array.shards[0], array.store_path.store
+    if isinstance(store, _CompleteStore):
+        store = store.whole
     name = f"{array.store_path.path}/{array.metadata.encode_chunk_key((shard,) + (0,) * (array.ndim - 1))}"
     at, images = shard * size, list[bytes]()
     row = (at, min(at + size, array.shape[0]))
     try:
-        places = read_index(_stored(store, name, SuffixByteRequest(index_bytes(size))), size)[start:stop]
-        for number, (offset, length) in enumerate(places, at + start):
-            row = (number, number + 1)
-            if offset + length > _LARGEST_SHARD:
-                raise ValueError("it is not in its shard's index")
-        first, end = min(offset for offset, _ in places), max(map(sum, places))
-        stored = _stored(store, name, RangeByteRequest(first, end))
+        with StoredFile(store, name) as file:
+            places = read_index(file.end(index_bytes(size)), size, start, stop)
+            for number, (offset, length) in enumerate(places, at + start):
+                row = (number, number + 1)
+                if offset + length > _LARGEST_SHARD:
+                    raise ValueError("it is not in its shard's index")
+            first, end = min(offset for offset, _ in places), max(map(sum, places))
+            stored = file.part(first, end)
         for number, (offset, length) in enumerate(places, at + start):
             row = (number, number + 1)
             chunk = require_sound(stored[offset - first : offset - first + length], length)
@@ -161,13 +170,6 @@ def _encoded_rows(array: zarr.Array[Any], where: str, key: str, shard: int, star
     except Exception as reason:  # stores raise whatever they like
         raise DamagedChunkError(where, key, row[0], row, _reason(reason)) from reason
     return images
-
-
-def _stored(store: Store, name: str, part: ByteRequest) -> bytes:
-    stored = sync(store.get(name, default_buffer_prototype(), part))
-    if stored is None:
-        raise FileNotFoundError("its file is missing")
-    return stored.to_bytes()
 
 
 def _read_images(array: zarr.Array[Any], codec: ImageCodec, where: str, key: str, start: int, stop: int) -> np.ndarray:

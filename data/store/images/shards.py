@@ -40,12 +40,13 @@ def index_bytes(rows: int) -> int:
     return rows * 16 + CHECK_BYTES
 
 
-def read_index(end: bytes, rows: int) -> list[tuple[int, int]]:
-    """Offset and length of each row's chunk.
+def read_index(end: bytes, rows: int, start: int = 0, stop: int | None = None) -> list[tuple[int, int]]:
+    """Offset and length of the chunks of rows start..stop-1.
 
     Args:
         end: the last `index_bytes` of the file, or all of it.
         rows: that a shard has room for.
+        start, stop: of the shard's rows.
 
     Raises:
         ValueError: the index is damaged.
@@ -54,7 +55,7 @@ def read_index(end: bytes, rows: int) -> list[tuple[int, int]]:
     index, crc = end[-size:-CHECK_BYTES], end[-CHECK_BYTES:]
     if len(end) < size or _crc(index) != crc:
         raise ValueError("its index is damaged")
-    return [(offset, length) for offset, length in np.frombuffer(index, "<u8").reshape(rows, 2).tolist()]
+    return [(offset, length) for offset, length in np.frombuffer(index, "<u8").reshape(rows, 2)[start:stop].tolist()]
 
 
 def require_sound(chunk: bytes, length: int) -> bytes:
@@ -79,7 +80,7 @@ def unpack_shard(file: bytes, rows: int, used: int) -> list[bytes]:
     Raises:
         ValueError: the index or one of these chunks is damaged or not there.
     """
-    places = read_index(file, rows)[:used]
+    places = read_index(file, rows, 0, used)
     return [require_sound(file[offset : offset + length], length) for offset, length in places]
 
 
