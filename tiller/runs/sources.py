@@ -24,6 +24,10 @@ FEWEST_MIXED = 20
 """Groups that are tried for each one of both outcomes, at most."""
 
 
+class FewMixedGroupsError(TillerError):
+    """Of the groups that were tried too few had both outcomes; those that had are kept."""
+
+
 @dataclass(frozen=True, eq=False)
 class Sources:
     """What acts.
@@ -108,7 +112,7 @@ class Sources:
             decisions: of an episode that may give a state; None for all.
 
         Raises:
-            TillerError: fewer than one group in `FEWEST_MIXED` is.
+            FewMixedGroupsError: fewer than one group in `FEWEST_MIXED` is.
         """
         from sim.evaluation.collect_policy import policy_episodes
 
@@ -123,7 +127,7 @@ class Sources:
                 done += 1
                 yield group
         if done < number:
-            raise TillerError(
+            raise FewMixedGroupsError(
                 f"only {done} of {tries} groups had both successes and failures: leave mixed_groups out, or choose a "
                 "policy or a perturbation with which more starts are open"
             )

@@ -75,3 +75,16 @@ def test_where_states_cannot_be_put_back_the_rest_works(tmp_path: Path, capsys: 
     assert not (output / "groups").exists()
     assert "without groups" in rungs(output)[-1]["note"] and "saved and put back" in rungs(output)[-1]["note"]
     assert "without groups" in capsys.readouterr().out
+
+
+def test_where_no_start_is_open_a_critic_is_not_judged_and_the_run_goes_on(
+    car_policies: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "run"
+    words = ["learning.judged=16", "learning.groups=0", "learning.scale=0.001", "learning.demonstrations=false"]
+    words += ["episodes=2", "most=2"]
+    command = ["steer", f"checkpoint={car_policies[0]}", f"output={output}", *SHORT, *words]
+    assert main(command) == 0
+    assert "without judged: no group had both successes and failures" in rungs(output)[-1]["note"]
+    assert len(Dataset.open(output / "judged")) == 0
+    assert "Traceback" not in capsys.readouterr().err

@@ -12,7 +12,7 @@ import numpy as np
 from robot.errors import InputError
 from robot.files import write_file
 from tiller.runs.output import FINISHED, finished_figures
-from tiller.steering.by_learning.groups import grouped
+from tiller.steering.by_learning.groups import few, grouped
 from tiller.steering.rung import Rung
 
 if TYPE_CHECKING:
@@ -127,6 +127,7 @@ def learn(climb: Climb, method: str) -> list[Rung]:
     low = done.get("concordance_low")
     shown = "not judged" if low is None else f"{done['concordance']:.3f}, at least {low:.3f}"
     lacking = [f"without {name}: {climb.notes[name]}" for name in OPTIONAL if name in climb.notes]
+    lacking += [climb.notes[few(name)] for name in OPTIONAL if few(name) in climb.notes]
     climb.notes[method] = "; ".join([f"concordance within a state {shown}", *lacking])
     if low is not None and options.gate and not low > options.gate:
         climb.notes[method] += (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from robot.errors import InputError
@@ -29,9 +30,11 @@ def grouped(climb: Climb, name: str, episodes: int, seed: int, scale: float, *, 
         mixed: whether only groups are kept in which some succeed and some fail.
 
     Returns:
-        None where the task's states cannot be put back; the climb's notes say so.
+        None where the task's states cannot be put back, or where no group is mixed; the climb's notes say so, and where
+        there are fewer than asked for.
     """
     from tiller.runs.collection import add_missing, figures, load_sources, open_collection
+    from tiller.runs.sources import FewMixedGroupsError
 
     options, bench, path = climb.options, climb.bench, climb.folder / name
     settings = CollectOptions(
@@ -61,11 +64,26 @@ def grouped(climb: Climb, name: str, episodes: int, seed: int, scale: float, *, 
             climb.notes[name] = str(error)
             return None
         with dataset:
-            tried = add_missing(dataset, settings, sources)
+            tried = (0, 0)
+            # Fewer are judged on as they are: their interval says so.
+            with suppress(FewMixedGroupsError):
+                tried = add_missing(dataset, settings, sources)
             seconds = time.perf_counter() - started
-            output.mark({**figures(dataset, *tried), "seconds": seconds})
+            done = {**figures(dataset, *tried), "seconds": seconds}
+            output.mark(done)
             bench.charge(dataset.rows, seconds)
     elif name not in climb.grouped:
         bench.charge(int(done["rows"]), float(done["seconds"]), before=True)
     climb.grouped.add(name)
+    groups = int(done["episodes"]) // MEMBERS
+    if groups == 0:
+        climb.notes[name] = "no group had both successes and failures"
+        return None
+    if groups * MEMBERS < settings.episodes:
+        climb.notes[few(name)] = f"only {groups} groups of {name} had both successes and failures"
     return str(path)
+
+
+def few(name: str) -> str:
+    """The climb's note of a dataset that has fewer groups than were asked for."""
+    return f"few {name}"
