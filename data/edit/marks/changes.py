@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from data.edit.copying.history import listed
 from data.edit.copying.origin import Origin
-from data.edit.marks.mark import EpisodeMark, Marks
+from data.edit.marks.mark import EpisodeMark, Marks, labels_of
+from data.store.names import LABELS
 from robot.errors import cut, shortened
 
 _OUT, _CUT = "left out", "cut"
@@ -63,6 +66,9 @@ def _changes(origin: Origin, index: int, mark: EpisodeMark) -> dict[str, str]:
     own = origin.facts(index)
     for name, value in mark.facts.items():
         if name not in own or own[name] != value:
-            before = shortened(str(own[name])) if name in own else "nothing"
-            changes[name] = f"{before} becomes {shortened(str(value))}"
+            changes[name] = f"{_shown(name, own[name]) if name in own else 'nothing'} becomes {_shown(name, value)}"
     return changes
+
+
+def _shown(name: str, value: Any) -> str:
+    return shortened(", ".join(labels_of(value)) if name == LABELS.name else str(value))

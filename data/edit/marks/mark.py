@@ -133,6 +133,17 @@ def mark_of(mapping: Any, where: str) -> EpisodeMark:
     return EpisodeMark(**values)
 
 
+def labels_of(fact: str) -> tuple[str, ...]:
+    """The labels in the fact `labels` of an episode; what is no list of words is one label, as it is."""
+    try:
+        listed = json.loads(fact)
+    except (ValueError, RecursionError):
+        listed = None
+    if isinstance(listed, list) and all(isinstance(each, str) for each in listed):
+        return tuple(listed)
+    return (fact,) if fact.strip() else ()
+
+
 def _check(mark: Mapping[str, Any], where: str) -> None:
     """Refuse values that no mark has."""
     rows, digest = mark["rows"], mark["digest"]

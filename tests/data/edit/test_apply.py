@@ -101,7 +101,12 @@ def test_what_is_called_otherwise_is_relabelled(build: Build, tmp_path: Path) ->
 
 def test_labels_and_notes_are_facts_of_the_episodes_and_can_be_changed_again(build: Build, tmp_path: Path) -> None:
     source = build("source", range(3), rows=8)
-    apply(mark(source, {2: {"labels": ("slow", "näh, ja"), "note": "a\tb\n\0"}}), tmp_path / "target")
+    said = {2: {"labels": ("slow", "näh, ja"), "note": "a\tb\n\0"}}
+    outcome = apply(mark(source, said), tmp_path / "target")
+    assert (
+        "  episode 2: labels nothing becomes 'slow, näh, ja'; note nothing becomes 'a?b??'" in outcome.lines()
+        and "  added the fact labels" in outcome.lines()
+    )
     dataset = Dataset.open(tmp_path / "target")
     assert [json.loads(each) for each in dataset.meta("labels")] == [[], [], ["slow", "näh, ja"]]
     assert dataset.meta("note").tolist() == ["", "", "a\tb\n\0"] and validate(tmp_path / "target").ok
