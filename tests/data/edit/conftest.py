@@ -129,6 +129,19 @@ def build(tmp_path: Path) -> Build:
     return partial(make_store, tmp_path)
 
 
+def mark(store: Path, said: dict[int, dict[str, Any]]) -> Path:
+    """Writes marks of a store as its page does."""
+    from data.edit.copying.origin import Origin
+    from data.edit.marks import Marks, blank_mark, marks_path, write_marks
+
+    origin = Origin(store)
+    marks = Marks(store.name)
+    for index, each in said.items():
+        marks = marks.with_mark(index, replace(blank_mark(origin, index), **each))
+    write_marks(marks_path(store), marks)
+    return marks_path(store)
+
+
 def digests(path: Path) -> list[str]:
     """Hash of the decoded content of each episode."""
     dataset = Dataset.open(path)
