@@ -140,12 +140,18 @@ def test_an_error_comes_where_it_would_have_come_and_what_is_not_taken_is_not_ma
     assert len(made) <= 3
 
 
-def test_edits_that_are_killed_complete_and_change_nothing(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "benchmarks.kill_edit", "--kills", "2", "--folder", str(tmp_path)]
+@pytest.mark.parametrize("edits", [("merge", "recode"), ("apply", "convert", "export")])
+def test_edits_that_are_killed_complete_and_change_nothing(tmp_path: Path, edits: tuple[str, ...]) -> None:
+    if "export" in edits:
+        pytest.importorskip("pyarrow", reason="LeRobot needs the extra 'formats'")
+    count = 4 // len(edits)
+    words = ["--edits", *edits, "--kills", str(count), "--folder", str(tmp_path)]
+    command = [sys.executable, "-m", "benchmarks.kill_edit", *words]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     kills = [json.loads(line) for line in (tmp_path / "kills.jsonl").read_text().splitlines()]
-    assert len(kills) == 4 and not any(kill["touched"] or kill["changed"] or kill["wrong"] for kill in kills)
+    assert [kill["edit"] for kill in kills] == [edit for edit in edits for _ in range(count)]
+    assert not any(kill["touched"] or kill["changed"] or kill["wrong"] for kill in kills)
 
 
 def _tiller(*words: str) -> subprocess.CompletedProcess[str]:
