@@ -16,7 +16,7 @@ from data.store.schema import ACTION, Schema
 from robot.description.image_shape import can_be_image
 from robot.errors import printable
 
-MOST_COMPONENTS = 32  # of a field, that are drawn
+MOST_COMPONENTS = 64  # of a field, that are drawn
 LARGEST_ROW = 4096  # numbers, of a field that is drawn
 PIXELS = ("uint8", "uint16", "float32")
 _CHANNELS = (1, 3)
@@ -96,11 +96,11 @@ def fields_of(contents: Contents) -> tuple[Field, ...]:
 
 
 def _own(contents: Contents, schema: Schema) -> Iterator[Field]:
+    images = {each.name: each.is_image for each in schema.observation}
     for name, field in schema.row_fields.items():
-        seen = schema.observation[name] if name in schema.observation else None
-        role = "action" if name == ACTION else "column" if seen is None else "observation"
+        role = "action" if name == ACTION else "observation" if name in images else "column"
         choices: Mapping[int, str] | None = None
-        kind = _kind(field.shape, field.dtype, seen is not None and seen.is_image)
+        kind = _kind(field.shape, field.dtype, images.get(name, False))
         if role == "column":
             if field == TIME:
                 kind = "time"

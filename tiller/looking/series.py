@@ -15,7 +15,7 @@ from tiller.looking.times import Track, field_track
 MOST_POINTS = 4000
 MOST_ENTRIES = 4096  # of a point, that are looked at
 READ_BYTES = 4 << 20  # at once
-HEAD = struct.Struct("<IIIIII")
+HEAD = struct.Struct("<IIIIIIII")
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +28,7 @@ class Series:
             out of a point that has others.
         entries: of the episode, of which `first` is the first drawn and `stop` the one after the last.
         partly: whether some entries of each point were not looked at.
+        odd: numbers among them that are not finite.
     """
 
     seconds: np.ndarray
@@ -37,15 +38,16 @@ class Series:
     first: int
     stop: int
     partly: bool
+    odd: int
 
     def pack(self) -> bytes:
-        """Little-endian: points, components, entries, first, stop, bits (u32: 1 a point is one entry, 2 partly), then
-        float32: seconds (n), and of each component its n lows, then its n highs unless they are the same.
+        """Little-endian: points, components, entries, first, stop, bits (1 a point is one entry, 2 partly), odd, zero
+        (u32), then float32: seconds (n), and of each component its n lows, then its n highs unless they are the same.
         """
         single = self.low is self.high
-        head = HEAD.pack(
-            len(self.seconds), self.low.shape[1], self.entries, self.first, self.stop, single + 2 * self.partly
-        )
+        bits = single + 2 * self.partly
+        sizes = (len(self.seconds), self.low.shape[1], self.entries, self.first, self.stop)
+        head = HEAD.pack(*(min(size, 2**32 - 1) for size in (*sizes, bits, self.odd)), 0)
         parts = [head, self.seconds.astype("<f4").tobytes(), np.ascontiguousarray(self.low.T, "<f4").tobytes()]
         if not single:
             parts.append(np.ascontiguousarray(self.high.T, "<f4").tobytes())
@@ -80,24 +82,28 @@ def series(
     components = min(max(prod(field.shape), 1), MOST_COMPONENTS)
     if bucket == 1:
         values = _read(track, field, first, stop, components)
-        return Series(track.seconds(first, stop), values, values, len(track), first, stop, False)
+        odd = int(np.count_nonzero(~np.isfinite(values)))
+        return Series(track.seconds(first, stop), values, values, len(track), first, stop, False, odd)
     looked = min(bucket, MOST_ENTRIES)
-    seconds, low, high = [], [], []
+    seconds, low, high, odd = [], [], [], 0
     group = max(1, READ_BYTES // max(field.row_bytes * bucket, 1))
     for start in range(first, stop, bucket * group):
         if looked < bucket or group == 1:
             ends = [(start, min(start + looked, stop))]
         else:
-            ends = [(each, min(each + bucket, stop)) for each in range(start, min(start + bucket * group, stop), bucket)]
+            ends = [
+                (each, min(each + bucket, stop)) for each in range(start, min(start + bucket * group, stop), bucket)
+            ]
         values = _read(track, field, ends[0][0], ends[-1][1], components)
         times = track.seconds(ends[0][0], ends[-1][1])
         for each, end in ends:
             part = values[each - start : end - start]
             finite = np.where(np.isfinite(part), part, np.nan)
+            odd += int(np.count_nonzero(np.isnan(finite)))
             seconds.append(times[each - start])
             low.append(np.fmin.reduce(finite, axis=0))
             high.append(np.fmax.reduce(finite, axis=0))
-    return Series(np.array(seconds), np.array(low), np.array(high), len(track), first, stop, looked < bucket)
+    return Series(np.array(seconds), np.array(low), np.array(high), len(track), first, stop, looked < bucket, odd)
 
 
 def _read(track: Track, field: Field, start: int, stop: int, components: int) -> np.ndarray:

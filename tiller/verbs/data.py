@@ -13,6 +13,7 @@ from tiller.command_line.words import read_options, split_words
 from tiller.data_verbs import editing
 from tiller.data_verbs.export import ExportOptions, export
 from tiller.data_verbs.judging import InfoOptions, ValidateOptions, info, validate
+from tiller.data_verbs.looking import ViewOptions, view
 from tiller.data_verbs.quality import Options as QualityOptions
 from tiller.data_verbs.quality import quality
 
@@ -303,5 +304,6 @@ ACTIONS: Mapping[str, Action] = {
     "recode": Action(
         ("source", "target"), "Write a dataset with images in another encoding", editing.RecodeOptions, editing.recode
     ),
+    "view": Action(("path...",), "Look at datasets in a browser, and mark episodes", ViewOptions, view),
     "replay": Action(("path",), "Step recorded actions through the task and show the error", ReplayOptions, replay),
 }
