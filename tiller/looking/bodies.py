@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from threading import Lock
-from typing import Sequence
 
 import numpy as np
 
@@ -15,13 +14,13 @@ from robot.errors import TillerError
 from robot.model.links import RobotLinks
 from robot.model.shapes import Shape
 from tiller.looking.fields import Field
-from tiller.looking.joints import JointSource, joint_sources, robot_of
+from tiller.looking.joints import robot_of
+from tiller.looking.postures import Postures
 from tiller.looking.snapshot import Shelf, Snapshot
 from tiller.looking.surroundings import Surroundings, surroundings_of
-from tiller.looking.times import field_track, row_track
+from tiller.looking.times import row_track
 
-MOST_ROWS = 240  # of which poses are given at once
-MOST_SAMPLES = 1 << 20  # of a stream, that are looked through for them
+MOST_ROWS = 60  # of which poses are given at once
 MOST_BODIES = 32
 HEAD = struct.Struct("<IIII")
 _POSITION, _ROTATION = ".position", ".rotation"
@@ -50,30 +49,27 @@ class Stage:
         snapshot: of it.
 
     Attributes:
-        problem: why there is no robot; empty where there is one.
+        note: why there is no robot, or what of it is estimated; empty where it is as it was measured.
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
-        self._lock, self.problem = Lock(), ""
+        self._lock, self.note = Lock(), ""
         self._links: RobotLinks | None = None
-        self._sources: tuple[JointSource, ...] = ()
+        self._postures: Postures | None = None
         description = robot_of(snapshot.contents.attributes)
         hands: set[str] = set()
         if description is None:
-            self.problem = "the store names no robot that is known here"
+            self.note = "the store names no robot that is known here"
         else:
-            hands = {limb.field("tcp") for limb in description.limbs}
             try:
-                self._links = RobotLinks(description)
-                self._sources = joint_sources(snapshot, description)
-            except TillerError as error:
-                self.problem = str(error)
-            if not self._sources:
-                self._links, self.problem = None, self.problem or "no field or stream has the joints of the robot"
-        posed = _posed(snapshot)
-        if self._links is not None:
-            posed = [body for body in posed if body.name not in hands]
-        self._posed = posed[:MOST_BODIES]
+                self._postures = Postures(snapshot, description)
+                self.note = self._postures.note
+                if self._postures.known:
+                    self._links = RobotLinks(description)
+                    hands = {limb.field("tcp") for limb in description.limbs}
+            except TillerError as error:  # its files are not at hand
+                self.note = str(error)
+        self._posed = [body for body in _posed(snapshot) if body.name not in hands][:MOST_BODIES]
         names = [body.name for body in self._posed]
         self._around: Surroundings = surroundings_of(snapshot.contents.attributes, names)
 
@@ -100,23 +96,13 @@ class Stage:
         first = min(first, len(track))
         stop = min(first + count, len(track))
         robot = np.empty((0, 0, 3, 4), np.float32)
-        if self._links is not None and stop > first:
-            values = [
-                _at_rows(shelf, snapshot, episode, source.field, track.seconds(first, stop), first)
-                for source in self._sources
-            ]
+        if self._links is not None and self._postures is not None and stop > first:
             with self._lock:  # MuJoCo's data are one
-                robot = np.stack([self._links.poses(self._measured(values, row)) for row in range(stop - first)])
+                postures = self._postures.at(shelf, snapshot, episode, first, track.seconds(first, stop))
+                robot = np.stack([self._links.poses(each) for each in postures])
         others = self._others(shelf, snapshot, track.first + first, track.first + stop)
         head = HEAD.pack(stop - first, robot.shape[1], others.shape[1], 0)
         return b"".join([head, pack_poses(robot), pack_poses(others)])
-
-    def _measured(self, values: Sequence[np.ndarray], row: int) -> dict[str, np.ndarray]:
-        measured = {}
-        for source, numbers in zip(self._sources, values):
-            for component, name in enumerate(source.names):
-                measured[name] = numbers[row, component : component + 1]
-        return measured
 
     def _others(self, shelf: Shelf, snapshot: Snapshot, start: int, stop: int) -> np.ndarray:
         """(rows, bodies, 3, 4) of what stands still and of the bodies with poses, at rows of the store."""
@@ -149,23 +135,6 @@ def _posed(snapshot: Snapshot) -> list[PosedBody]:
 
 def _in_metres(unit: str) -> bool:
     return set(unit.split()) == {"m"}
-
-
-def _at_rows(
-    shelf: Shelf, snapshot: Snapshot, episode: int, field: Field, seconds: np.ndarray, first: int
-) -> np.ndarray:
-    """(rows, components) of a field at rows; of a stream the newest sample at each row's time, at first the oldest."""
-    track = field_track(shelf, snapshot, episode, field)
-    if field.stream is None:
-        start = track.first + first
-        return shelf.read(snapshot, field.path, start, start + len(seconds)).reshape(len(seconds), -1)
-    if not len(track):
-        return np.full((len(seconds), 1 if not field.shape else int(np.prod(field.shape))), np.nan)
-    start = max(track.after(float(seconds[0])) - 1, 0)
-    stop = min(max(track.after(float(seconds[-1])), start + 1), start + MOST_SAMPLES)
-    at = np.searchsorted(track.seconds(start, stop), seconds, side="right") - 1
-    values = shelf.read(snapshot, field.path, track.first + start, track.first + stop)
-    return values.reshape(len(values), -1)[np.clip(at, 0, len(values) - 1)]
 
 
 def _triad(length: float = 0.05, width: float = 0.004) -> tuple[Shape, ...]:

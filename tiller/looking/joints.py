@@ -52,12 +52,6 @@ def joint_sources(snapshot: Snapshot, description: RobotDescription) -> tuple[Jo
     return tuple(sources)
 
 
-def measures_arm(sources: tuple[JointSource, ...], description: RobotDescription) -> bool:
-    """Whether the joints of every arm are measured."""
-    measured = {name for source in sources for name in source.names}
-    return all(limb.element(joint) in measured for limb in description.limbs for joint in limb.arm.joints)
-
-
 def _row_names(description: RobotDescription) -> list[tuple[str, tuple[str, ...]]]:
     """Field of rows -> names of its components."""
     rows = []

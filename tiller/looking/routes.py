@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
 from typing import Any, Callable, Mapping, TypeVar
+from urllib.parse import quote
 
 from aiohttp import web
 
@@ -166,7 +167,11 @@ class Looking:
         world = requests.whole(request, "world", 2)
         stage = await self._read(self._stage, snapshot)
         body = await self._read(lambda: stage.world if world else stage.robot)
-        return _binary(body) if body else _json({"problem": printable(stage.problem)})
+        if not body:
+            return _json({"note": printable(stage.note)})
+        answer = _binary(body)
+        answer.headers["X-Note"] = quote(stage.note)
+        return answer
 
     async def _poses(self, request: web.Request) -> web.Response:
         snapshot = requests.snapshot_of(request, self._shelf)

@@ -25,9 +25,11 @@ export async function askJson(path, query = {}, signal = undefined) {
   return (await ask(path, query, { signal })).json();
 }
 
-/** The bytes at a path; null where there are words instead, which `words` is called with. */
+/** The bytes at a path; null where there are words instead. `words` is called with these, or with a note that comes along. */
 export async function askBytes(path, query, signal = undefined, words = () => {}) {
   const response = await ask(path, query, { signal });
+  const note = response.headers.get("X-Note");
+  if (note) words({ note: decodeURIComponent(note) });
   if ((response.headers.get("Content-Type") || "").startsWith("application/json")) {
     words(await response.json());
     return null;

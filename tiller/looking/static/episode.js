@@ -60,8 +60,10 @@ export class EpisodeView {
     this.of = of;
     this.cameras = new Cameras(element("cameras"), of, store.cameras, record.rows);
     this.player.open(record);
-    this.timeline.open(of, record.last + record.period_s);
-    this.stage.open(of, record.rows);
+    // The robot comes last: its scene takes the process seconds when it is read for the first time.
+    this.timeline.open(of, record.last + record.period_s).then(() => {
+      if (!gone.signal.aborted) this.stage.open(of, record.rows);
+    });
     this.showFacts();
     const { instruction, success } = record.facts;
     const stored = { rows: record.rows, instruction: typeof instruction === "string" ? instruction : "", success: typeof success === "boolean" ? success : null };

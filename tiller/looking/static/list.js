@@ -134,7 +134,7 @@ export class List {
     const series = await fetchSeries(of, store.line, SPARK_POINTS, null);
     const last = series.seconds[series.seconds.length - 1] || 1;
     const lines = series.low.slice(0, COLOURS.length).map((_, component) => ({ series, component, colour: COLOURS[component], dashed: false }));
-    drawLines(canvas, lines, [0, last]);
+    drawLines(canvas, lines, [0, last], false);
     return undefined;
   }
 

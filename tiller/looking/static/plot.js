@@ -38,15 +38,16 @@ export function cleared(canvas) {
  * @param {HTMLCanvasElement} canvas of it.
  * @param {{series: object, component: number, colour: string, dashed: boolean}[]} lines that are shown.
  * @param {number[]} span of time, s.
+ * @param {boolean} labelled whether numbers stand at the side.
  */
-export function drawLines(canvas, lines, span) {
+export function drawLines(canvas, lines, span, labelled = true) {
   const drawing = cleared(canvas);
   if (!drawing) return;
-  const { context, width, height, style } = drawing;
+  const { context, width, height } = drawing;
   const [least, most] = bounds(lines, span);
   const x = second => (second - span[0]) / (span[1] - span[0]) * width;
   const y = value => height - 4 - (value - least) / (most - least) * (height - 8);
-  grid(drawing, least, most, y);
+  if (labelled) grid(drawing, least, most, y);
   context.lineWidth = LINE;
   context.lineJoin = "round";
   for (const { series, component, colour, dashed } of lines) {
@@ -72,22 +73,25 @@ export function drawLines(canvas, lines, span) {
     context.stroke();
   }
   context.setLineDash([]);
-  context.fillStyle = style.color;
-  context.font = "10px system-ui, sans-serif";
-  context.textBaseline = "top";
-  context.fillText(brief(most), 3, 2);
-  context.textBaseline = "bottom";
-  context.fillText(brief(least), 3, height - 1);
 }
 
-function grid({ context, width, style }, least, most, y) {
+/** Lines at round numbers, with these beside them. */
+function grid({ context, width, height, style }, least, most, y) {
+  const step = nice((most - least) / (height < 60 ? 2 : 4));
+  const digits = Math.min(Math.max(0, -Math.floor(Math.log10(step) + 1e-9)), 20);
+  context.font = "10px system-ui, sans-serif";
+  context.textBaseline = "bottom";
   context.strokeStyle = style.borderTopColor;
+  context.fillStyle = style.color;
   context.lineWidth = 1;
-  const step = nice((most - least) / 3);
   context.beginPath();
-  for (let value = Math.ceil(least / step) * step, left = 12; value <= most && left; value += step, left -= 1) {
-    context.moveTo(0, Math.round(y(value)) + 0.5);
-    context.lineTo(width, Math.round(y(value)) + 0.5);
+  for (let number = Math.ceil(least / step), left = 12; number * step <= most && left; number += 1, left -= 1) {
+    const place = Math.round(y(number * step)) + 0.5;
+    context.moveTo(0, place);
+    context.lineTo(width, place);
+    const value = number * step;
+    const word = Math.abs(value) >= 1e6 || (step < 1e-4 && value) ? value.toExponential(1) : value.toFixed(digits);
+    if (place > 11) context.fillText(word, 3, place - 1);
   }
   context.stroke();
 }
@@ -149,7 +153,7 @@ export function brief(value) {
   if (!Number.isFinite(value)) return String(value);
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-3 || size >= 1e6)) return value.toExponential(1);
-  return String(Number(value.toPrecision(4)));
+  return String(Number(value.toPrecision(3)));
 }
 
 /** A round step of about this size. */

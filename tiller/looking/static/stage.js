@@ -4,8 +4,8 @@ import { askBytes } from "./api.js";
 import { setText } from "./dom.js";
 import { SceneView } from "./scene.js";
 
-const BLOCK = 240;
-const MOST_BLOCKS = 24;
+const BLOCK = 60;
+const MOST_BLOCKS = 100;
 const HEAD = 16;
 const POSE = 12;
 const ABSENT = "the robot is not drawn";
@@ -37,9 +37,9 @@ export class Stage {
   }
 
   async load(of, store, signal) {
-    let problem = "";
+    let note = "";
     const query = { store: of.store, generation: of.generation };
-    const robot = await askBytes("/scene", { ...query, world: 0 }, signal, words => { problem = words.problem; });
+    const robot = await askBytes("/scene", { ...query, world: 0 }, signal, words => { note = words.note; });
     const world = await askBytes("/scene", { ...query, world: 1 }, signal);
     const bodies = JSON.parse(new TextDecoder().decode(new Uint8Array(world, 8, new DataView(world).getUint32(0, true)))).bodies;
     this.parts.figure.hidden = !robot && bodies.length < 2;
@@ -49,7 +49,7 @@ export class Stage {
     if (robot) this.view.setScene(0, new Uint8Array(robot));
     this.view.setScene(1, new Uint8Array(world));
     if (!robot) this.view.setPoses(0, new Uint8Array(0));
-    setText(this.parts.caption, robot ? problem : `without the robot: ${problem}`);
+    setText(this.parts.caption, robot ? note : `without the robot: ${note}`);
   }
 
   /** Shows a row, as soon as its poses are here. */
@@ -60,6 +60,8 @@ export class Stage {
     const block = this.blocks.get(number);
     if (block === undefined) this.fetchBlock(number);
     else if (block) this.draw(block, row - number * BLOCK);
+    const next = number + 1;
+    if (row % BLOCK > BLOCK / 2 && next * BLOCK < this.rows && !this.blocks.has(next)) this.fetchBlock(next);
   }
 
   async fetchBlock(number) {

@@ -9,7 +9,7 @@ const POINTS = 1200;
 const FIRST_LANES = 24;
 const MOST_LANES = 64;
 const MOST_LISTED = 200;
-const LEGEND = 210;
+const LEGEND = 248;
 const FINER_MS = 250;
 const LEAST_SPAN = 0.02;
 
@@ -85,7 +85,7 @@ export class Timeline {
     if (this.of) this.open(this.of, this.whole[1]);
   }
 
-  /** Shows an episode of so many seconds. */
+  /** Shows an episode of so many seconds; resolves when its lanes are drawn. */
   open(of, last) {
     this.end();
     this.of = of;
@@ -94,8 +94,8 @@ export class Timeline {
     this.span = [...this.whole];
     this.lanes = (this.all || []).filter(lane => this.chosen.has(lane)).map(lane => new Lane(lane));
     this.parts.lanes.replaceChildren(...this.lanes.map(each => each.root), axis());
-    this.load(null);
     this.draw();
+    return this.load(null);
   }
 
   /** Leaves the episode. */
@@ -109,11 +109,13 @@ export class Timeline {
     return [...new Set(this.lanes.flatMap(lane => lane.lane.traces.map(trace => trace.number)))];
   }
 
+  /** Fetches the series of all lanes, within a span where one is given. */
   load(span) {
     const { signal } = this.gone;
     const { of } = this;
     this.loaded = span;
-    for (const number of [...this.numbers].reverse()) {
+    const gone = () => signal.aborted || this.loaded !== span;
+    return Promise.all([...this.numbers].reverse().map(number => new Promise(resolve => {
       this.queue.add(async () => {
         const users = this.lanes.filter(lane => lane.lane.traces.some(trace => trace.number === number));
         try {
@@ -125,8 +127,9 @@ export class Timeline {
         } catch (error) {
           if (error.name !== "AbortError") for (const lane of users) lane.fail(error.message);
         }
-      }, () => signal.aborted || this.loaded !== span);
-    }
+        resolve();
+      }, gone);
+    })));
   }
 
   /** Zooms by a factor about a time. */
