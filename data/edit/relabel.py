@@ -53,7 +53,9 @@ def relabel(
     fields = {name: _field(origin, name) for name in facts}
     values = {name: fact_value(field, facts[name], f"set.{name}") for name, field in fields.items()}
     added = [field for name, field in fields.items() if name not in origin.schema.meta_fields]
-    rest = _of_others(origin, added, others, len(which))
+    require_added(added, others)
+    left = added if len(which) < len(origin) else []
+    rest = {field.name: value_of_others(origin, field, others, len(which)) for field in left}
     takes = [whole(origin, 0, index, values if index in which else rest) for index in range(len(origin))]
     schema = replace(origin.schema, meta=(*origin.schema.meta, *added))
     details = [
@@ -92,27 +94,40 @@ def _field(origin: Origin, name: str) -> MetaField:
     return known[name]
 
 
-def _of_others(origin: Origin, added: Sequence[MetaField], others: Mapping[str, Any], count: int) -> dict[str, Any]:
-    """Facts that are added, of episodes that were not chosen."""
+def require_added(added: Sequence[MetaField], others: Mapping[str, Any]) -> None:
+    """Refuse values of episodes that were not chosen, of facts that they have already.
+
+    Args:
+        added: the facts that an edit adds.
+        others: fact -> value, as typed.
+    """
     for name in others:
         if name not in [field.name for field in added]:
             raise InputError(f"others.{shortened(name)}", expected="a fact that is added", got="one that is not")
-    if count == len(origin):
-        return {}
-    values: dict[str, Any] = {}
-    for field in added:
-        if field.name in others:
-            values[field.name] = fact_value(field, others[field.name], f"others.{field.name}")
-        elif field.dtype == "string":
-            values[field.name] = ""
-        else:
-            raise InputError(
-                f"'{origin.name}': fact '{field.name}'",
-                expected="a value for every episode",
-                got=f"one for {count} of {len(origin)}",
-                way_out=f"Say what the others have with others.{field.name}=VALUE, or set it for all",
-            )
-    return values
+
+
+def value_of_others(origin: Origin, field: MetaField, others: Mapping[str, Any], count: int) -> Any:
+    """The value of a fact that is added, of episodes that were not chosen.
+
+    Args:
+        origin: the store that lacks it.
+        field: the fact.
+        others: fact -> value, as typed.
+        count: of the episodes that were chosen.
+
+    Raises:
+        InputError: it is not given, and is no text, which may be empty.
+    """
+    if field.name in others:
+        return fact_value(field, others[field.name], f"others.{field.name}")
+    if field.dtype == "string":
+        return ""
+    raise InputError(
+        f"'{origin.name}': fact '{field.name}'",
+        expected="a value for every episode",
+        got=f"one for {count} of {len(origin)}",
+        way_out=f"Say what the others have with others.{field.name}=VALUE, or set it for all",
+    )
 
 
 def _before(origin: Origin, name: str, index: int) -> Any:

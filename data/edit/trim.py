@@ -85,14 +85,7 @@ def trim(
     """
     origin, idle = open_source(source), idle or Idle()
     _require_keys(origin, idle)
-    if origin.schema.streams and not has_column(origin.schema, TIME):
-        raise InputError(
-            f"'{origin.name}'",
-            expected=f"the column '{TIME.name}', which says which samples of '{origin.schema.streams[0].name}' are of "
-            "the rows that stay",
-            got="none",
-            way_out="Convert it from its source with time stamps",
-        )
+    require_stamps(origin)
     which = set(chosen(origin, episodes, where or {}, default_all=True))
     takes = [_take(origin, index, idle if index in which else None) for index in range(len(origin))]
     cut = [take for take in takes if (take.first, take.stop) != (0, origin.length(take.episode))]
@@ -121,6 +114,22 @@ def trim(
         notes=notes,
         details=details,
     )
+
+
+def require_stamps(origin: Origin) -> None:
+    """Refuse a store in which nothing says which samples are of which rows.
+
+    Raises:
+        InputError: it has streams, and no stamps of its rows.
+    """
+    if origin.schema.streams and not has_column(origin.schema, TIME):
+        raise InputError(
+            f"'{origin.name}'",
+            expected=f"the column '{TIME.name}', which says which samples of '{origin.schema.streams[0].name}' are of "
+            "the rows that stay",
+            got="none",
+            way_out="Convert it from its source with time stamps",
+        )
 
 
 def cut_to(origin: Origin, index: int, first: int, stop: int, facts: Mapping[str, Any] | None = None) -> Take:

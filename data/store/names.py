@@ -74,6 +74,10 @@ GROUP = MetaField("group", "int64")
 """Number of the group of episodes that go on from one state; -1 for none."""
 BRANCHED_AT = MetaField("branched_at", "int64")
 """Row at which the episode leaves those of its group, which share the rows before; -1 outside of a group."""
+LABELS = MetaField("labels", "string")
+"""What a person called the episode while looking at it: a list of words, as JSON."""
+NOTE = MetaField("note", "string")
+"""What a person wrote of the episode while looking at it; empty for nothing."""
 
 COLUMNS = (TIME, ACTOR, INTERVENTION, REWARD, TERMINATED, TRUNCATED, SUBTASK, QUALITY, ADVANTAGE)
 FACTS = (
@@ -90,6 +94,8 @@ FACTS = (
     NOISE_SEED,
     GROUP,
     BRANCHED_AT,
+    LABELS,
+    NOTE,
 )
 _QUALITIES = int(sum(Quality))
 

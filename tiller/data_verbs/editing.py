@@ -159,14 +159,14 @@ def merge(*words: Any) -> int:
         options.reorder,
         options.other_contracts,
     )
-    return _shown("merging", target, options, lambda **more: join(sources, target, mapped=mapped, **more))
+    return shown("merging", target, options, lambda **more: join(sources, target, mapped=mapped, **more))
 
 
 def split(source: str, target: str, options: SplitOptions) -> int:
     """Write the episodes of a dataset as several."""
     from data.edit.split import split as part
 
-    return _shown(
+    return shown(
         "splitting",
         target,
         options,
@@ -186,7 +186,7 @@ def delete(source: str, target: str, options: DeleteOptions) -> int:
     """Write a dataset without some episodes."""
     from data.edit.delete import delete as leave_out
 
-    return _shown(
+    return shown(
         "deleting",
         target,
         options,
@@ -200,7 +200,7 @@ def trim(source: str, target: str, options: TrimOptions) -> int:
     from data.edit.trim import trim as cut
 
     idle = Idle(options.keys, options.tolerance, options.keep_s, options.ends)
-    return _shown(
+    return shown(
         "trimming",
         target,
         options,
@@ -212,7 +212,7 @@ def relabel(source: str, target: str, options: RelabelOptions) -> int:
     """Write a dataset with other facts of some episodes."""
     from data.edit.relabel import relabel as label
 
-    return _shown(
+    return shown(
         "relabelling",
         target,
         options,
@@ -237,14 +237,14 @@ def resample(source: str, target: str, options: ResampleOptions) -> int:
             "period_s", expected="the new control period, s", got="none", way_out="For example period_s=0.1"
         )
     period_s = options.period_s
-    return _shown("resampling", target, options, lambda **more: lay(source, target, period_s=period_s, **more))
+    return shown("resampling", target, options, lambda **more: lay(source, target, period_s=period_s, **more))
 
 
 def recode(source: str, target: str, options: RecodeOptions) -> int:
     """Write a dataset with images in another encoding."""
     from data.edit.recode import recode as encode
 
-    return _shown(
+    return shown(
         "recoding",
         target,
         options,
@@ -252,7 +252,7 @@ def recode(source: str, target: str, options: RecodeOptions) -> int:
     )
 
 
-def _shown(doing: str, target: str, options: Any, edit: Callable[..., Outcome]) -> int:
+def shown(doing: str, target: str, options: Any, edit: Callable[..., Outcome]) -> int:
     """Do an edit under a counter, and print what it has done; Ctrl-C leaves its work for the same command."""
     from tiller.runs.progress import Counter
 

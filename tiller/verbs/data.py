@@ -11,6 +11,7 @@ from robot.description.ranges import Count, NonNegative, Range
 from robot.errors import InputError, nearest
 from tiller.command_line.words import read_options, split_words
 from tiller.data_verbs import editing
+from tiller.data_verbs.applying import ApplyOptions, apply
 from tiller.data_verbs.export import ExportOptions, export
 from tiller.data_verbs.judging import InfoOptions, ValidateOptions, info, validate
 from tiller.data_verbs.looking import ViewOptions, view
@@ -305,5 +306,8 @@ ACTIONS: Mapping[str, Action] = {
         ("source", "target"), "Write a dataset with images in another encoding", editing.RecodeOptions, editing.recode
     ),
     "view": Action(("path...",), "Look at datasets in a browser, and mark episodes", ViewOptions, view),
+    "apply": Action(
+        ("marks", "target"), "Write a dataset as it was marked in its page (STORE.marks.json)", ApplyOptions, apply
+    ),
     "replay": Action(("path",), "Step recorded actions through the task and show the error", ReplayOptions, replay),
 }

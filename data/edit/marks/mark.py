@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from data.store.names import INSTRUCTION, LABELS, NOTE, SUCCESS
 from robot.errors import InputError, nearest, shortened
 
 MOST_TEXT = 2_000  # characters
@@ -44,6 +46,28 @@ class EpisodeMark:
 
     def __post_init__(self) -> None:
         _check(self.to_json(), "mark")
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether the episode does not stay."""
+        return self.keep is False
+
+    @property
+    def cuts(self) -> bool:
+        """Whether rows of the episode do not stay."""
+        return self.cut is not None and self.cut != (0, self.rows)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Fact of the episode (`data.store.names`) -> its value as a store holds it, of those that are marked."""
+        labels = None if self.labels is None else json.dumps(self.labels, ensure_ascii=False)
+        facts = {
+            SUCCESS.name: self.success,
+            INSTRUCTION.name: self.instruction,
+            LABELS.name: labels,
+            NOTE.name: self.note,
+        }
+        return {name: value for name, value in facts.items() if value is not None}
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, without those that change nothing."""
@@ -107,6 +131,17 @@ def mark_of(mapping: Any, where: str) -> EpisodeMark:
     _check(mapping, where)
     values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in mapping.items()}
     return EpisodeMark(**values)
+
+
+def labels_of(fact: str) -> tuple[str, ...]:
+    """The labels in the fact `labels` of an episode; what is no list of words is one label, as it is."""
+    try:
+        listed = json.loads(fact)
+    except (ValueError, RecursionError):
+        listed = None
+    if isinstance(listed, list) and all(isinstance(each, str) for each in listed):
+        return tuple(listed)
+    return (fact,) if fact.strip() else ()
 
 
 def _check(mark: Mapping[str, Any], where: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -99,33 +100,33 @@ def rich_facts(number: int, **changes: Any) -> dict[str, Any]:
     return {**facts, **changes}
 
 
+def make_store(
+    folder: Path,
+    name: str,
+    numbers: Any = range(4),
+    schema: Schema | None = None,
+    attributes: Any = None,
+    change: Callable[[dict[str, Any]], dict[str, Any]] = lambda rows: rows,
+    facts: Callable[[int], dict[str, Any]] = rich_facts,
+    **options: Any,
+) -> Path:
+    """A store of episodes by their numbers: their rows, and ten samples of the wrench a row."""
+    with Dataset.create(folder / name, schema or rich_schema(), attributes) as dataset:
+        for number in numbers:
+            with dataset.writer() as writer:
+                rows = rich_rows(number, **options)
+                stamps = rows["time_ns"][0] - PERIOD_NS + np.arange(10 * (len(rows["action"]) + 2)) * PERIOD_NS // 10
+                writer.add(change(rows))
+                for stream in dataset.schema.stream_fields:
+                    writer.add_stream(stream, np.random.default_rng(number).normal(size=(len(stamps), 6)), stamps)
+                writer.commit(facts(number))
+    return folder / name
+
+
 @pytest.fixture
 def build(tmp_path: Path) -> Build:
-    """Makes a store of episodes by their numbers: their rows, and ten samples of the wrench a row."""
-
-    def make(
-        name: str,
-        numbers: Any = range(4),
-        schema: Schema | None = None,
-        attributes: Any = None,
-        change: Callable[[dict[str, Any]], dict[str, Any]] = lambda rows: rows,
-        facts: Callable[[int], dict[str, Any]] = rich_facts,
-        **options: Any,
-    ) -> Path:
-        with Dataset.create(tmp_path / name, schema or rich_schema(), attributes) as dataset:
-            for number in numbers:
-                with dataset.writer() as writer:
-                    rows = rich_rows(number, **options)
-                    stamps = (
-                        rows["time_ns"][0] - PERIOD_NS + np.arange(10 * (len(rows["action"]) + 2)) * PERIOD_NS // 10
-                    )
-                    writer.add(change(rows))
-                    for stream in dataset.schema.stream_fields:
-                        writer.add_stream(stream, np.random.default_rng(number).normal(size=(len(stamps), 6)), stamps)
-                    writer.commit(facts(number))
-        return tmp_path / name
-
-    return make
+    """Makes such stores in a folder of the test's own."""
+    return partial(make_store, tmp_path)
 
 
 def digests(path: Path) -> list[str]:

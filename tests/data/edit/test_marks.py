@@ -21,6 +21,7 @@ from data.edit.marks import (
     Marks,
     blank_mark,
     differences,
+    labels_of,
     mark_of,
     marks_beside,
     marks_path,
@@ -163,6 +164,17 @@ def test_what_is_no_mark_is_refused_by_name(mapping: Any, message: str) -> None:
     with pytest.raises(InputError, match=message) as refusal:
         mark_of(mapping, "marks 'a': episode 3")
     assert len(str(refusal.value)) < 400 and str(refusal.value).isprintable()
+
+
+@given(st.lists(_label, unique=True, max_size=5))
+def test_labels_are_read_from_their_fact(labels: list[str]) -> None:
+    assert labels_of(EpisodeMark(1, DIGEST, labels=tuple(labels)).facts["labels"]) == tuple(labels)
+
+
+def test_a_fact_that_a_person_typed_is_one_label() -> None:
+    for fact in ("slow", "[1, 2]", '{"a": 1}', "[" * 100_000, "null"):
+        assert labels_of(fact) == (fact,)
+    assert labels_of("") == labels_of(" ") == labels_of("[]") == ()
 
 
 def test_a_mark_that_is_none_cannot_be_made_at_all() -> None:

@@ -41,6 +41,8 @@ def test_names_types_and_units_on_disk_never_change() -> None:
         "noise_seed": ("int64", "1"),
         "group": ("int64", "1"),
         "branched_at": ("int64", "1"),
+        "labels": ("string", "1"),
+        "note": ("string", "1"),
     }
 
 
