@@ -67,6 +67,11 @@ class ArmReach:
             angles = np.clip(angles + step * min(1.0, _LONGEST / max(np.abs(step).max(), 1e-9)), self._low, self._high)
         return angles
 
+    def pose(self, angles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Position (3,) m and rotation (3, 3) of the tcp at these angles, in the robot's base frame."""
+        position, rotation = self._tcp(angles)
+        return self._turn @ position + self._base, self._turn @ rotation
+
     def miss(self, angles: np.ndarray, position: np.ndarray, rotation: np.ndarray) -> tuple[float, float]:
         """How far from a pose the tcp is at these angles: m and rad."""
         error, _ = self._error(angles, self._turn.T @ (position - self._base), self._turn.T @ rotation)
@@ -74,16 +79,19 @@ class ArmReach:
 
     def _error(self, angles: np.ndarray, target: np.ndarray, turn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(6,) from the tcp to its target, m and rad, and the tcp's Jacobian (6, n)."""
-        model, data = self._model, self._data
+        tcp, rotation = self._tcp(angles)
+        jacobian = np.zeros((6, self._model.nv))
+        mujoco.mj_jac(self._model, self._data, jacobian[:3], jacobian[3:], tcp, self._flange)
+        return np.concatenate([target - tcp, rotvec_from_matrix(turn @ rotation.T)]), jacobian[:, self._columns]
+
+    def _tcp(self, angles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The tcp's pose in the frame of the arm's base."""
+        data = self._data
         data.qpos[self._slots] = angles
-        mujoco.mj_kinematics(model, data)
-        mujoco.mj_comPos(model, data)
+        mujoco.mj_kinematics(self._model, data)
+        mujoco.mj_comPos(self._model, data)
         flange = data.xmat[self._flange].reshape(3, 3)
-        tcp = data.xpos[self._flange] + flange @ self._tool
-        jacobian = np.zeros((6, model.nv))
-        mujoco.mj_jac(model, data, jacobian[:3], jacobian[3:], tcp, self._flange)
-        rotated = rotvec_from_matrix(turn @ (flange @ self._tool_turn).T)
-        return np.concatenate([target - tcp, rotated]), jacobian[:, self._columns]
+        return data.xpos[self._flange] + flange @ self._tool, flange @ self._tool_turn
 
     def _number(self, kind: str, name: str, limb: Limb) -> int:
         number = mujoco.mj_name2id(self._model, getattr(mujoco.mjtObj, f"mjOBJ_{kind.upper()}"), name)

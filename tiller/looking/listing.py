@@ -7,15 +7,17 @@ from typing import Any
 import numpy as np
 
 from data.checks.report import plain
+from data.edit.marks.mark import MOST_LABELS, labels_of
 from data.store import layout
 from data.store.contents import Contents
+from data.store.names import LABELS, has_fact
 from robot.errors import TillerError
 from tiller.looking.fields import words
 from tiller.looking.snapshot import Shelf, Snapshot
 
 LONGEST_WORDS = 400  # of an instruction in the list
 LONGEST_FACT = 8_000
-SEARCHED = ("instruction", "verdict", "operator", "source")
+SEARCHED = ("instruction", "verdict", "operator", "source", "note")
 """Facts that are words, by which the list can be searched."""
 
 
@@ -55,7 +57,20 @@ def episode_columns(snapshot: Snapshot) -> dict[str, Any]:
         numbers: dict[str, int] = {}
         ids = [numbers.setdefault(words(value, LONGEST_WORDS), len(numbers)) for value in values]
         columns["texts"][name] = {"words": list(numbers), "ids": ids}
+    columns["labels"] = _labels(snapshot)
     return columns
+
+
+def _labels(snapshot: Snapshot) -> dict[str, Any] | None:
+    """The labels that the store itself gives to its episodes: each list of them once, with its number per episode."""
+    values = (
+        _fact(snapshot.contents, LABELS.name, len(snapshot)) if has_fact(snapshot.contents.schema, LABELS) else None
+    )
+    if values is None:
+        return None
+    numbers: dict[str, int] = {}
+    ids = [numbers.setdefault(value, len(numbers)) for value in values]
+    return {"lists": [[words(each) for each in labels_of(value)][:MOST_LABELS] for value in numbers], "ids": ids}
 
 
 def episode_record(shelf: Shelf, snapshot: Snapshot, episode: int) -> dict[str, Any]:

@@ -86,14 +86,10 @@ def series(
         return Series(track.seconds(first, stop), values, values, len(track), first, stop, False, odd)
     looked = min(bucket, MOST_ENTRIES)
     seconds, low, high, odd = [], [], [], 0
-    group = max(1, READ_BYTES // max(field.row_bytes * bucket, 1))
+    group = 1 if looked < bucket else max(1, READ_BYTES // max(field.row_bytes * bucket, 1))
     for start in range(first, stop, bucket * group):
-        if looked < bucket or group == 1:
-            ends = [(start, min(start + looked, stop))]
-        else:
-            ends = [
-                (each, min(each + bucket, stop)) for each in range(start, min(start + bucket * group, stop), bucket)
-            ]
+        starts = range(start, min(start + bucket * group, stop), bucket)
+        ends = [(each, min(each + looked, stop)) for each in starts]
         values = _read(track, field, ends[0][0], ends[-1][1], components)
         times = track.seconds(ends[0][0], ends[-1][1])
         for each, end in ends:

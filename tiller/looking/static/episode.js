@@ -65,8 +65,12 @@ export class EpisodeView {
       if (!gone.signal.aborted) this.stage.open(of, record.rows);
     });
     this.showFacts();
-    const { instruction, success } = record.facts;
-    const stored = { rows: record.rows, instruction: typeof instruction === "string" ? instruction : "", success: typeof success === "boolean" ? success : null };
+    const word = name => (typeof record.facts[name] === "string" ? record.facts[name] : "");
+    const { success } = record.facts;
+    const stored = {
+      rows: record.rows, instruction: word("instruction"), note: word("note"), labels: store.storedLabels(number),
+      success: typeof success === "boolean" ? success : null,
+    };
     this.marking.open(store.marks, number, stored, store.record.unmarked);
     this.refresh();
   }

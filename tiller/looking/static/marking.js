@@ -28,7 +28,7 @@ export class Marking {
     }
   }
 
-  /** Marks this episode of a store; `stored` is {rows, success, instruction} of it, `allowed` empty or why not. */
+  /** Marks this episode of a store; `stored` is {rows, success, instruction, labels, note} of it, `allowed` empty or why not. */
   open(marks, episode, stored, allowed) {
     this.flush();
     Object.assign(this, { marks, episode, stored, allowed });
@@ -55,12 +55,13 @@ export class Marking {
     const { cut } = mark;
     setText(element("cut"), cut ? `rows ${cut[0]} to ${cut[1] - 1} of ${this.stored.rows}` : "");
     element("cut-clear").hidden = !cut;
-    const texts = { instruction: mark.instruction ?? "", labels: (mark.labels ?? []).join(", "), note: mark.note ?? "" };
+    const texts = { instruction: mark.instruction ?? "", labels: (mark.labels ?? this.stored.labels).join(", "), note: mark.note ?? "" };
     for (const [name, text] of Object.entries(texts)) {
       const input = element(name);
       if (anew || (document.activeElement !== input && !this.waiting.has(name))) input.value = text;
     }
-    element("instruction").placeholder = this.stored.instruction ?? "";
+    element("instruction").placeholder = this.stored.instruction;
+    element("note").placeholder = this.stored.note;
   }
 
   showSuccess(mark) {
@@ -122,7 +123,8 @@ export class Marking {
     const text = element(name).value;
     if (name === "labels") {
       const labels = [...new Set(text.split(",").map(each => each.trim().slice(0, LONGEST_LABEL)).filter(Boolean))];
-      this.set({ labels: labels.length ? labels.slice(0, MOST_LABELS) : null });
+      const same = JSON.stringify(labels) === JSON.stringify(this.stored.labels);
+      this.set({ labels: same ? null : labels.slice(0, MOST_LABELS) });
     } else this.set({ [name]: text.trim() ? text : null });
   }
 }

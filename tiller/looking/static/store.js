@@ -50,6 +50,17 @@ export class Store {
     return column ? column.words[column.ids[episode]] : "";
   }
 
+  /** The labels that the store itself gives to an episode. */
+  storedLabels(episode) {
+    const column = this.episodes.labels;
+    return column ? column.lists[column.ids[episode]] : [];
+  }
+
+  /** The labels of an episode, as it is marked, else as it is stored. */
+  labelsOf(episode) {
+    return this.marks.at(episode).labels ?? this.storedLabels(episode);
+  }
+
   /** Whether an episode succeeded, as it is marked, else as it is stored; null where nothing says it. */
   success(episode) {
     return this.marks.at(episode).success ?? this.episodes.success?.[episode] ?? null;
@@ -85,7 +96,7 @@ export class Store {
     if (mark.cut) chips.push({ text: `cut to ${mark.cut[1] - mark.cut[0]} rows`, level: "mark" });
     if (mark.instruction) chips.push({ text: "instruction *", level: "mark" });
     if (mark.note) chips.push({ text: "note", level: "mark" });
-    for (const label of mark.labels ?? []) chips.push({ text: label, level: "label" });
+    for (const label of this.labelsOf(episode)) chips.push({ text: label, level: "label" });
     const findings = this.findings.get(episode);
     if (findings) chips.push({ text: `${findings.length} found`, level: findings.some(each => each.severity === "error") ? "bad" : "poor" });
     if (this.stale(episode)) chips.push({ text: "marked as another episode", level: "bad" });
@@ -95,7 +106,7 @@ export class Store {
 
   /** All labels that are given to episodes. */
   get labels() {
-    const labels = new Set();
+    const labels = new Set(this.episodes.labels?.lists.flat());
     for (const episode of new Set([...this.marks.saved.keys(), ...this.marks.unsaved.keys()])) {
       for (const label of this.marks.at(episode).labels ?? []) labels.add(label);
     }
@@ -116,7 +127,7 @@ export class Store {
     const seconds = this.seconds(episode);
     if (!(seconds >= from && seconds <= to)) return false;
     if (success && success !== { true: "yes", false: "no", null: "unknown" }[this.success(episode)]) return false;
-    if (label && !mark.labels?.includes(label)) return false;
+    if (label && !this.labelsOf(episode).includes(label)) return false;
     if (problems && this.findings.has(episode) !== (problems === "some")) return false;
     const given = { undefined: false, null: false };
     const is = {
@@ -135,7 +146,7 @@ export class Store {
   /** All words that are known of an episode, in lower case, for a search. */
   words(episode, mark) {
     const names = Object.keys(this.episodes.texts);
-    const own = [mark.instruction, mark.note, ...(mark.labels ?? []), `#${episode}`];
+    const own = [mark.instruction, mark.note, ...this.labelsOf(episode), `#${episode}`];
     return [...names.map(name => this.text(episode, name)), ...own].filter(Boolean).join("\n").toLowerCase();
   }
 }
