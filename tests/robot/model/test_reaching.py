@@ -9,14 +9,14 @@ from robot.description.loading import load_robot
 from robot.model.reaching import ArmReach
 
 
-@pytest.mark.parametrize("name", ["panda", "ur5e", "iiwa", "two_panda"])
+@pytest.mark.parametrize("name", ["panda", "ur5e"])
 def test_the_posture_for_a_pose_has_this_pose_within_the_joints_limits(name: str) -> None:
     random = np.random.default_rng(0)
     for limb in load_robot(name).limbs:
         pytest.importorskip("robosuite") if limb.arm.model.startswith("robosuite:") else None
         reach = ArmReach(limb)
         low, high = np.array(limb.arm.position).T
-        for _ in range(5):
+        for _ in range(3):
             angles = np.clip(np.array(limb.arm.rest) + random.normal(size=len(limb.arm.rest)) * 0.3, low, high)
             position, rotation = reach.pose(angles)
             reached = reach.angles(position, rotation)

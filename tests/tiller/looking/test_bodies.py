@@ -92,7 +92,7 @@ def test_without_joints_the_hand_is_where_it_was_and_that_is_said(tmp_path: Path
     columns = {"tcp.position": places, "tcp.rotation": np.tile(rotation_6d_from_matrix(turn), (4, 1))}
     shelf = Shelf([str(store_of(tmp_path / "hand", columns, PANDA))])
     stage = Stage(shelf[0])
-    robot, others = poses(shelf, stage)
+    robot, _ = poses(shelf, stage)
     assert "hand" in stage.note and names(stage.world) == ["floor"]
     limb = load_robot("panda").limbs[0]
     flange = names(stage.robot).index(limb.element(limb.arm.flange)) if limb.arm.flange in names(stage.robot) else None

@@ -61,21 +61,7 @@ def test_other_hosts_and_other_origins_are_refused(page: Page, made: Path) -> No
     assert not made.with_name("cups.marks.json").exists()
 
 
-WRONG = (
-    "-1",
-    "1e3",
-    "NaN",
-    "Infinity",
-    "",
-    "0x1",
-    "1.0",
-    " 1",
-    "\u0663",
-    "9" * 400,
-    "../../etc/passwd",
-    "0\0",
-    "a" * 99,
-)
+WRONG = ("-1", "1e3", "NaN", "Infinity", "", "0x1", "1.0", " 1", "\u0663", "9" * 400, "../../etc/passwd", "0\0")
 
 
 @pytest.mark.parametrize("number", WRONG)

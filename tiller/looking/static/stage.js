@@ -8,6 +8,8 @@ const BLOCK = 60;
 const MOST_BLOCKS = 100;
 const HEAD = 16;
 const POSE = 12;
+const SLOW_MS = 34;
+const SHARE = 4;
 const ABSENT = "the robot is not drawn";
 
 export class Stage {
@@ -17,6 +19,7 @@ export class Stage {
     this.store = "";
     this.blocks = new Map();
     this.rows = 0;
+    this.free = 0;
   }
 
   /** Shows an episode. */
@@ -79,8 +82,25 @@ export class Stage {
     }
   }
 
+  /** Draws; where that is slow, as without a graphics card, seldom enough for cameras to have the time. */
   draw({ packed, rows, robot, others }, row) {
     if (row >= rows) return;
+    const wait = this.free - performance.now();
+    if (wait > 0) {
+      if (wait === Infinity) return; // it is being drawn, and looks for a newer row afterwards
+      this.later ??= setTimeout(() => {
+        this.later = undefined;
+        this.show(this.row);
+      }, wait);
+      return;
+    }
+    this.free = Infinity;
+    requestAnimationFrame(before => requestAnimationFrame(after => {
+      const took = after - before;
+      this.free = took > SLOW_MS ? after + SHARE * took : 0;
+      if (this.drawnRow !== this.row) this.show(this.row);
+    }));
+    this.drawnRow = this.row;
     const size = POSE * 4;
     this.view.setPoses(0, new Uint8Array(packed, HEAD + row * robot * size, robot * size));
     this.view.setPoses(1, new Uint8Array(packed, HEAD + (rows * robot + row * others) * size, others * size));

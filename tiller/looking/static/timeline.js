@@ -163,20 +163,29 @@ export class Timeline {
     const [from, to] = this.span;
     if (second < from || second > to) this.setSpan(second - (to - from) * 0.1, to - from);
     this.place();
-    this.drawOverview();
+    this.drawSoon();
+  }
+
+  /** Draws the overview with the next picture of the screen, however often the cursor moves before. */
+  drawSoon() {
+    if (this.soon) return;
+    this.soon = requestAnimationFrame(() => {
+      this.soon = 0;
+      this.drawOverview();
+    });
   }
 
   /** Shows what is cut off ([first, last] s, or null) and findings [{second, severity}]. */
   setMarks(cut, findings) {
     this.marks = { cut, findings };
     this.place();
-    this.drawOverview();
+    this.drawSoon();
   }
 
   place() {
     if (!this.span) return;
-    const { lanes, cursor, before, after } = this.parts;
-    const width = Math.max(lanes.clientWidth - LEGEND, 1);
+    const { cursor, before, after } = this.parts;
+    const { width } = this;
     const x = second => Math.min(Math.max((second - this.span[0]) / (this.span[1] - this.span[0]), 0), 1) * width;
     cursor.style.transform = `translateX(${LEGEND + x(this.second)}px)`;
     const [first, last] = this.marks.cut || [this.span[0], this.span[1]];
@@ -184,16 +193,20 @@ export class Timeline {
     before.style.width = `${x(first)}px`;
     after.style.transform = `translateX(${LEGEND + x(last)}px)`;
     after.style.width = `${width - x(last)}px`;
-    for (const each of [cursor, before, after]) each.style.height = `${lanes.scrollHeight}px`;
   }
 
   draw() {
     if (!this.span) return;
+    // Read once and not while the cursor moves: each time the whole page would be laid out.
+    const { lanes, cursor, before, after } = this.parts;
+    this.width = Math.max(lanes.clientWidth - LEGEND, 1);
+    const height = `${lanes.scrollHeight}px`;
+    for (const each of [cursor, before, after]) each.style.height = height;
     for (const lane of this.lanes) lane.draw(this.span);
     const last = this.parts.lanes.lastElementChild;
     if (last?.classList.contains("axis")) drawAxis(last.lastElementChild, this.span);
     this.place();
-    this.drawOverview();
+    this.drawSoon();
   }
 
   drawOverview() {
