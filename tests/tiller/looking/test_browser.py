@@ -125,8 +125,6 @@ def test_hostile_words_stay_words_and_what_is_not_saved_is_said(made: Path, tmp_
         tmp_path / "bad <b>", {"action": rows, HOSTILE: rows, "front": np.zeros((3, 9, 9, 3), np.uint8)}, [3, 3]
     )
 
-    word = json.dumps(HOSTILE)
-
     async def act(open_tab: Callable[[], Coroutine[Any, Any, Tab]]) -> None:
         tab = await open_tab()
         await enter(tab, page)
@@ -142,7 +140,7 @@ def test_hostile_words_stay_words_and_what_is_not_saved_is_said(made: Path, tmp_
         await tab.run("store.value = '1'; store.dispatchEvent(new Event('change'))")
         await tab.until("document.querySelector('article[data-episode=\"3\"] canvas')")
         await tab.run("document.querySelector('article').click()")
-        await tab.until(OPENED.format(0))
+        await tab.until(DRAWN)
         marks_path(store).write_text("{")
         await press(tab, "x")
         await tab.until("document.getElementById('saving').textContent.startsWith('not saved: episode 0')")

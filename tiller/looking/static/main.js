@@ -45,7 +45,7 @@ function changed() {
 function showSaving() {
   const waiting = stores.filter(each => each.marks.unsaved.size);
   const failed = waiting.find(each => each.marks.state === "failed");
-  const text = failed ? `not saved: ${failed.marks.problem}` : waiting.length ? "saving" : store.record.unmarked ? "marks cannot be made here" : "all marks saved";
+  const text = failed ? `not saved: ${failed.marks.problem}` : waiting.length ? "saving" : store.record.unmarked ? `no marks: ${store.record.unmarked}` : "all marks saved";
   setText(element("saving"), text);
   element("saving").title = store.record.unmarked || `beside the store, in ${store.record.name}.marks.json`;
   element("saving").dataset.level = failed ? "bad" : "";
