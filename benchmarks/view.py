@@ -135,7 +135,7 @@ def make_store(path: Path, episodes: int, rows: int) -> None:
 
 async def measure(address: str, token: str, seconds: float, pid: int, picture: Path | None) -> dict[str, Any]:
     """What a browser shows of the page."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         async with browser(Path(folder)) as open_tab:
             warm: Tab = await open_tab()
             await warm.go(address)  # without its token: the browser itself has started then

@@ -119,7 +119,7 @@ export class EpisodeView {
     const rows = player.rows ? `row ${player.row} of ${player.rows}` : "no rows";
     setText(element("clock"), `${player.second.toFixed(2)} / ${this.record.last.toFixed(2)} s · ${rows}`);
     setText(element("play"), player.playing ? "\u275a\u275a" : "\u25b6");
-    element("speed").value = String(player.speed);
+    if (element("speed").value !== String(player.speed)) element("speed").value = String(player.speed);
     this.askValues();
   }
 

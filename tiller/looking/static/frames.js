@@ -28,6 +28,9 @@ export class Cameras {
     this.asked = 0;
     this.ended = new AbortController();
     root.replaceChildren(...this.cameras.map(each => each.figure));
+    const { length } = this.cameras;
+    root.style.gridTemplateColumns = `repeat(${length > 3 ? Math.ceil(Math.sqrt(length)) : length || 1}, minmax(0, 1fr))`;
+    root.style.flexGrow = Math.min(length, 4) || 1;
   }
 
   /** Shows a row; while it is on its way those asked for before are shown as they come. */

@@ -5,6 +5,8 @@ import { COLOURS, brief, drawLines, drawStrip, wordOf } from "./plot.js";
 
 const MOST_DRAWN = 64;
 const MOST_SHOWN = 12;
+const LEAST_HEIGHT = 86;
+const LINE_HEIGHT = 16;
 const FORCES = /N/;
 
 /**
@@ -97,15 +99,18 @@ export class Lane {
     this.odd = made("em");
     this.legend.append(this.odd);
     this.cells = this.addCells();
+    const lines = lane.traces.reduce((sum, each) => sum + Math.ceil(Math.min(each.size, MOST_SHOWN) / 3), 0);
+    if (!lane.strip) this.root.style.height = `${Math.max(LEAST_HEIGHT, 40 + LINE_HEIGHT * lines)}px`;
     this.root.append(this.legend, this.canvas);
   }
 
   /** A cell for each component that is shown, with the number at the cursor. */
   addCells() {
     const cells = [];
-    const table = document.createElement("span");
-    table.className = "cells";
     for (const trace of this.lane.traces) {
+      const table = document.createElement("span");
+      table.className = "cells";
+      this.legend.append(table);
       for (let component = 0; component < Math.min(trace.size, MOST_DRAWN - trace.first); component += 1) {
         const key = `${trace.number}.${trace.first + component}`;
         const colour = COLOURS[component % COLOURS.length];
@@ -123,7 +128,6 @@ export class Lane {
         cells.push({ key, trace, component: trace.first + component, colour, number });
       }
     }
-    this.legend.append(table);
     const size = Math.max(...this.lane.traces.map(each => each.size));
     if (size > MOST_SHOWN) this.legend.append(made("small", `${size} numbers${size > MOST_DRAWN ? `, ${MOST_DRAWN} drawn` : ""}`));
     if (this.lane.traces.some(each => each.dashed) && this.lane.traces.length > 1) this.legend.append(made("small", "dashed: action"));
