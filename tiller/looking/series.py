@@ -105,7 +105,7 @@ def series(
 def _read(track: Track, field: Field, start: int, stop: int, components: int) -> np.ndarray:
     """(stop - start, components) float32 of entries by their number within the episode."""
     values = track.shelf.read(track.snapshot, field.path, track.first + start, track.first + stop)
-    flat = values.reshape(len(values), -1)[:, :components]
+    flat = values.reshape(len(values), max(prod(field.shape), 1))[:, :components]
     with np.errstate(over="ignore", invalid="ignore"):
         return flat.astype(np.float32)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -49,16 +50,16 @@ def test_names_are_words_and_numbers_that_are_none_are_counted(tmp_path: Path) -
         assert json.loads(page.get("/scene", **OF, world=0)[1])["note"]
 
 
-def test_ten_thousand_fields_are_listed(tmp_path: Path) -> None:
-    store = foreign(tmp_path / "wide", {"action": np.zeros((3, 1), np.float32)}, [3])
-    for number in range(10_000):
+def test_thousands_of_fields_are_listed(tmp_path: Path) -> None:
+    store = foreign(tmp_path / "wide", {"action": np.ones((3, 1), np.float32)}, [3])
+    for number in range(1_500):
         folder = store / "data" / f"field{number}"
         folder.mkdir()
         (folder / ".zarray").write_bytes((store / "data" / "action" / ".zarray").read_bytes())
         (folder / "0.0").write_bytes((store / "data" / "action" / "0.0").read_bytes())
     with looked_at(store) as page:
-        assert len(page.json("/fields", **OF)) == 10_001
-        assert page.get("/series", **OF, episode=0, field=9_999, points=10)[0] == 200
+        assert len(page.json("/fields", **OF)) == 1_501
+        assert page.get("/series", **OF, episode=0, field=1_499, points=10)[0] == 200
 
 
 def test_ends_that_contradict_each_other_cost_only_their_episodes(tmp_path: Path) -> None:
@@ -106,8 +107,6 @@ def test_findings_of_a_broken_store_are_listed(tmp_path: Path) -> None:
 
 def examined(page: Page) -> Any:
     """What validation found, when it is done."""
-    import time
-
     own = (f"Cookie: {page.cookie}", f"Origin: {page.origin}")
     assert page.ask("/examine?store=0", *own, method="POST", body="{}")[0] == 200
     end_s = time.monotonic() + 60

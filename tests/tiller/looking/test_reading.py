@@ -100,7 +100,7 @@ def test_a_stretch_of_time_has_an_entry_more_at_either_side(page: Page) -> None:
     np.testing.assert_array_equal(low[0], np.arange(100, 121))
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(
     st.lists(st.floats(width=32), min_size=1, max_size=60),
     st.integers(2, 20),

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Iterator
 
@@ -124,3 +128,20 @@ def test_a_mark_of_any_size_is_refused(page: Page, made: Path) -> None:
     assert page.mark(0, {"note": "x" * 2_001})[0] == 422
     assert page.mark(0, {"note": "x" * LARGEST_BODY})[0] in (413, 422)
     assert not made.with_name("cups.marks.json").exists()
+
+
+def test_the_command_prints_an_address_with_its_token_and_ends_with_ctrl_c(made: Path) -> None:
+    # Also without ROS: an import of it would fail.
+    start = "import sys; sys.modules['rclpy'] = None; from tiller.cli import main; sys.exit(main(sys.argv[1:]))"
+    words = [sys.executable, "-c", start, "data", "view"]
+    environment = {each: value for each, value in os.environ.items() if each != "TILLER_PAGE_TOKEN"}
+    refused = subprocess.run([*words, str(made / "none")], capture_output=True, text=True, env=environment)
+    assert refused.returncode == 2 and "nothing at this path" in refused.stderr and "Traceback" not in refused.stderr
+    process = subprocess.Popen([*words, str(made)], stdout=subprocess.PIPE, text=True, env=environment)
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line.startswith("view: http://127.0.0.1:") and len(line.partition("#")[2].strip()) >= 43
+    finally:
+        process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == 0
