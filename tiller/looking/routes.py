@@ -19,13 +19,13 @@ from real.page.serving.files import page_files
 from real.page.serving.site import Handler, Route, Site
 from robot.errors import TillerError, one_line, printable
 from tiller.looking import requests
-from tiller.looking.bodies import MOST_ROWS, Stage
 from tiller.looking.examining import Examiner
 from tiller.looking.frames import pack_frames
 from tiller.looking.listing import episode_columns, episode_record, field_records, store_record
 from tiller.looking.marking import Marker
 from tiller.looking.series import MOST_POINTS, exact, series
 from tiller.looking.snapshot import Shelf, Snapshot
+from tiller.looking.space.bodies import MOST_ROWS, Stage
 from tiller.looking.times import row_track
 
 FOLDER = Path(__file__).parent / "static"

@@ -17,8 +17,8 @@ from robot.description import ActionField, ActionSpec, ObservationField, Observa
 from robot.description.loading import load_robot
 from robot.model.links import RobotLinks
 from tests.tiller.looking.conftest import make_episode
-from tiller.looking.bodies import HEAD, Stage
 from tiller.looking.snapshot import Shelf
+from tiller.looking.space.bodies import HEAD, Stage
 
 PANDA = {"contract": {"semantic": {"robot": "panda"}}}
 

@@ -11,8 +11,8 @@ import numpy as np
 import zarr
 
 from tests.tiller.looking.conftest import Page, looked_at
-from tiller.looking.joints import robot_of
-from tiller.looking.surroundings import surroundings_of
+from tiller.looking.space.joints import robot_of
+from tiller.looking.space.surroundings import surroundings_of
 
 OF = {"store": 0, "generation": 0}
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -101,8 +101,8 @@ def test_findings_of_a_broken_store_are_listed(tmp_path: Path) -> None:
     store = foreign(tmp_path / "ends", {"action": np.arange(20.0)[:, None]}, [5, 3, 12])
     with looked_at(store) as page:
         assert page.json("/findings", store=0) == {"state": "not examined", "cheap": True}
-        found = examined(page)
-        assert found["state"] == "examined" and any(each[0] == "error" for each in found["findings"])
+        state = examined(page)
+        assert state["state"] == "examined" and any(each[0] == "error" for each in state["findings"])
 
 
 def examined(page: Page) -> Any:

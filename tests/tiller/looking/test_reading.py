@@ -26,8 +26,8 @@ OF = {"store": 0, "generation": 0}
 
 @pytest.fixture(scope="module")
 def page(made: Path) -> Iterator[Page]:
-    with looked_at(made) as found:
-        yield found
+    with looked_at(made) as served_page:
+        yield served_page
 
 
 def frames(page: Page, episode: int, row: int, fields: str) -> list[tuple[int, bytes]]:
@@ -58,12 +58,12 @@ def number_of(page: Page, name: str, role: str = "observation") -> int:
 
 def test_frames_are_the_bytes_that_are_stored(page: Page, made: Path) -> None:
     front, wrist, depth = (number_of(page, name) for name in ("front", "wrist", "depth"))
-    wanted = make_episode(2, 32)
+    episode = make_episode(2, 32)
     for row in (0, 7, 31):
         jpeg, raw, png = frames(page, 2, row, f"{front},{wrist},{depth}")
-        assert jpeg == (0, wanted.data["front"][row])
-        assert raw == (0, wanted.data["wrist"][row].tobytes())
-        assert png[0] == 0 and (imagecodecs.png_decode(png[1]) == wanted.data["depth"][row]).all()
+        assert jpeg == (0, episode.data["front"][row])
+        assert raw == (0, episode.data["wrist"][row].tobytes())
+        assert png[0] == 0 and (imagecodecs.png_decode(png[1]) == episode.data["depth"][row]).all()
 
 
 def test_numbers_at_a_row_come_without_loss(page: Page) -> None:
@@ -106,15 +106,15 @@ def test_a_stretch_of_time_has_an_entry_more_at_either_side(page: Page) -> None:
     st.integers(2, 20),
 )
 def test_every_number_is_within_the_least_and_the_most_of_its_point(values: list[float], points: int) -> None:
-    found = _series_of(np.array(values, np.float32)[:, None], points)
+    drawn = _series_of(np.array(values, np.float32)[:, None], points)
     finite = np.isfinite(values)
-    assert len(found.seconds) <= points and found.odd == len(values) - finite.sum()
+    assert len(drawn.seconds) <= points and drawn.odd == len(values) - finite.sum()
     bucket = -(-len(values) // points)
     for at, value in enumerate(values):
         if finite[at]:
-            assert found.low[at // bucket, 0] <= np.float32(value) <= found.high[at // bucket, 0]
+            assert drawn.low[at // bucket, 0] <= np.float32(value) <= drawn.high[at // bucket, 0]
     if finite.any():
-        shown = np.concatenate([found.low.ravel(), found.high.ravel()])
+        shown = np.concatenate([drawn.low.ravel(), drawn.high.ravel()])
         shown = shown[np.isfinite(shown)]
         assert {shown.min(), shown.max()} <= set(np.array(values, np.float32)[finite].tolist())
 
@@ -139,9 +139,9 @@ def _series_of(values: np.ndarray, points: int, chunk: int = 7) -> Any:
 
 def test_of_a_very_long_episode_a_part_of_each_point_is_looked_at_and_that_is_said() -> None:
     values = np.arange(20 * (MOST_ENTRIES + 50), dtype=np.float32)[:, None]
-    found = _series_of(values, 20, chunk=8192)
-    assert found.partly and len(found.seconds) == 20
-    assert (found.high - found.low == MOST_ENTRIES - 1).all()
+    drawn = _series_of(values, 20, chunk=8192)
+    assert drawn.partly and len(drawn.seconds) == 20
+    assert (drawn.high - drawn.low == MOST_ENTRIES - 1).all()
 
 
 def test_memory_does_not_grow_with_what_is_read(made: Path) -> None:

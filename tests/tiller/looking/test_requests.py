@@ -20,8 +20,8 @@ GETS = ("stores", "fields", "episodes", "marks", "episode", "series", "values", 
 
 @pytest.fixture(scope="module")
 def page(made: Path) -> Iterator[Page]:
-    with looked_at(made) as found:
-        yield found
+    with looked_at(made) as served_page:
+        yield served_page
 
 
 def test_the_page_is_served_with_the_modules_that_it_shares(page: Page) -> None:

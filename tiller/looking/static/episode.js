@@ -110,7 +110,15 @@ export class EpisodeView {
     setText(element("facts-button"), findings.length ? `facts, ${findings.length} found` : "facts");
   }
 
+  /** The cursor has moved: shown with the next picture of the screen, however often it moves before. */
   moved() {
+    this.moving ??= requestAnimationFrame(() => {
+      this.moving = undefined;
+      this.showCursor();
+    });
+  }
+
+  showCursor() {
     const { player } = this;
     if (!this.cameras) return;
     this.cameras.show(player.row, player.playing);

@@ -25,7 +25,7 @@ export class Cameras {
     this.coming = new Set();
     this.row = -1;
     this.drawn = 0;
-    this.asked = 0;
+    this.orders = 0;
     this.ended = new AbortController();
     root.replaceChildren(...this.cameras.map(each => each.figure));
     const { length } = this.cameras;
@@ -33,7 +33,7 @@ export class Cameras {
     root.style.flexGrow = Math.min(length, 4) || 1;
   }
 
-  /** Shows a row; while it is on its way those asked for before are shown as they come. */
+  /** Shows a row; while it is on its way rows before are shown as they come. */
   show(row, playing) {
     if (!this.cameras.length || row === this.row) return;
     this.row = row;
@@ -79,8 +79,8 @@ export class Cameras {
   }
 
   async draw(row, parts) {
-    this.asked += 1;
-    const order = this.asked;
+    this.orders += 1;
+    const order = this.orders;
     await Promise.all(this.cameras.map((camera, number) => camera.draw(parts[number], order)));
     if (this.ended.signal.aborted) return;
     document.dispatchEvent(new CustomEvent("frames", { detail: { row, cameras: this.cameras.length } }));

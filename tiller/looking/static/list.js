@@ -83,7 +83,7 @@ export class List {
     text.append(head, chips, words);
     root.append(picture, text);
     root.addEventListener("click", () => this.open(episode));
-    const card = { root, picture, head, chips, words, asked: false };
+    const card = { root, picture, head, chips, words, sent: false };
     this.cards.set(episode, card);
     return card;
   }
@@ -104,12 +104,12 @@ export class List {
   }
 
   ask(card, episode) {
-    if (card.asked || !this.store.ready) return;
-    card.asked = true;
+    if (card.sent || !this.store.ready) return;
+    card.sent = true;
     const { store } = this;
     const gone = () => {
       if (card.root.isConnected && this.store === store) return false;
-      card.asked = false;
+      card.sent = false;
       return true;
     };
     this.queue.add(() => this.picture(card, episode, store), gone);

@@ -112,15 +112,15 @@ async function choose(number, episode = -1) {
   setTimeout(() => examine(store, false), EXAMINE_AFTER_MS);
 }
 
-/** Shows what validation found; starts it where it is cheap or `wanted`. */
-async function examine(of, wanted) {
+/** Shows what validation found; starts it where it is cheap, or where `start` says so. */
+async function examine(of, start) {
   const query = { store: of.of.store };
-  let state = wanted ? await send("/examine", query) : await askJson("/findings", query);
+  let state = start ? await send("/examine", query) : await askJson("/findings", query);
   if (state.state === "not examined" && state.cheap) state = await send("/examine", query);
   of.setFindings(state);
   if (of === store) {
-    const found = state.state === "examined" ? state.summary : state.state === "failed" ? state.problem : state.state;
-    setText(element("examined-text"), found);
+    const said = state.state === "examined" ? state.summary : state.state === "failed" ? state.problem : state.state;
+    setText(element("examined-text"), said);
     element("examine").hidden = state.state === "examining" || state.state === "examined";
     changed();
   }

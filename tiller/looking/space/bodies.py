@@ -14,10 +14,10 @@ from robot.errors import TillerError
 from robot.model.links import RobotLinks
 from robot.model.shapes import Shape
 from tiller.looking.fields import Field
-from tiller.looking.joints import robot_of
-from tiller.looking.postures import Postures
 from tiller.looking.snapshot import Shelf, Snapshot
-from tiller.looking.surroundings import Surroundings, surroundings_of
+from tiller.looking.space.joints import robot_of
+from tiller.looking.space.postures import Postures
+from tiller.looking.space.surroundings import Surroundings, surroundings_of
 from tiller.looking.times import row_track
 
 MOST_ROWS = 60  # of which poses are given at once

@@ -11,8 +11,8 @@ from robot.description.limb import Limb
 from robot.description.loading import RobotDescription
 from robot.model.reaching import ArmReach
 from tiller.looking.fields import Field
-from tiller.looking.joints import JointSource, joint_sources
 from tiller.looking.snapshot import Shelf, Snapshot
+from tiller.looking.space.joints import JointSource, joint_sources
 from tiller.looking.times import field_track
 
 MOST_SAMPLES = 1 << 20  # of a stream, that are looked through for some rows
