@@ -89,7 +89,7 @@ format: $(MADE) ## format, sort imports and mend what ruff can mend
 	@$(BIN)/ruff format .
 
 bench: $(MADE) ## measure speed side by side with peers
-	@for name in inference networks training rollout kill_append edit 'kill_edit --folder outputs/kill_edit' 'twin --hand --cameras' realtime energy_filter maze_speed twin_energy page writer device_latency first_motion handover recorder recorder_requests kill_recorder recorded_expert foreign_formats; do echo "== $$name"; $(BIN)/python -m benchmarks.$$name; done
+	@for name in inference networks training rollout kill_append edit 'kill_edit --folder outputs/kill_edit' 'twin --hand --cameras' realtime energy_filter maze_speed twin_energy page writer device_latency first_motion handover recorder recorder_requests kill_recorder recorded_expert foreign_formats view; do echo "== $$name"; $(BIN)/python -m benchmarks.$$name; done
 	@echo "== windows"; if [ -e "$(DEMONSTRATIONS)" ]; then $(BIN)/python -m benchmarks.windows $(DEMONSTRATIONS); \
 	  else echo "skipped: no demonstrations at $(DEMONSTRATIONS); give others with DEMONSTRATIONS="; fi
 

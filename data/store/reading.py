@@ -131,8 +131,14 @@ def read_rows(array: zarr.Array[Any], where: str, key: str, start: int, stop: in
         raise
 
 
-def read_encoded(array: zarr.Array[Any], where: str, key: str, start: int, stop: int) -> list[bytes]:
+def read_encoded(
+    array: zarr.Array[Any], where: str, key: str, start: int, stop: int, largest: int = _LARGEST_SHARD
+) -> list[bytes]:
     """Rows start..stop-1 of an array of encoded images as they are stored, without decoding them.
+
+    Args:
+        array, where, key, start, stop: as for `read_rows`.
+        largest: bytes of an image that are read.
 
     Raises:
         DamagedChunkError: names the first row among them that cannot be read, or its whole shard.
@@ -141,11 +147,13 @@ def read_encoded(array: zarr.Array[Any], where: str, key: str, start: int, stop:
     size, images = array.shards[0], list[bytes]()
     for shard in range(start // size, -(-stop // size)):
         first = shard * size
-        images += _encoded_rows(array, where, key, shard, max(start - first, 0), min(stop - first, size))
+        images += _encoded_rows(array, where, key, shard, max(start - first, 0), min(stop - first, size), largest)
     return images
 
 
-def _encoded_rows(array: zarr.Array[Any], where: str, key: str, shard: int, start: int, stop: int) -> list[bytes]:
+def _encoded_rows(
+    array: zarr.Array[Any], where: str, key: str, shard: int, start: int, stop: int, largest: int
+) -> list[bytes]:
     """Rows start..stop-1 of one shard: its index is read, then their bytes, which follow each other."""
     assert array.shards is not None
     size, store = array.shards[0], array.store_path.store
@@ -161,6 +169,8 @@ def _encoded_rows(array: zarr.Array[Any], where: str, key: str, shard: int, star
                 row = (number, number + 1)
                 if offset + length > _LARGEST_SHARD:
                     raise ValueError("it is not in its shard's index")
+                if length > largest:
+                    raise ValueError(f"it has {length} bytes, and up to {largest} are read")
             first, end = min(offset for offset, _ in places), max(map(sum, places))
             stored = file.part(first, end)
         for number, (offset, length) in enumerate(places, at + start):

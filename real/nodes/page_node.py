@@ -26,7 +26,8 @@ from real.page.reading.raw_image import read_packed
 from real.page.reading.subscriptions import PageSubscriptions
 from real.page.serving.access import Access, new_token, require_token
 from real.page.serving.feed import Channel, Feed, Kind
-from real.page.serving.server import PageServer, listening
+from real.page.serving.live import LivePages
+from real.page.serving.server import PageServer, listening, page_address
 from real.page.telling.view import PageView
 from real.page.telling.words import Keys
 from real.process.parameters import declare
@@ -79,11 +80,11 @@ class PageNode(Guarded):
         token = require_token(given or inherited) if given or inherited else new_token()
         listener = listening(host, port)
         port = listener.getsockname()[1]
-        self._server = PageServer(listener, Access(token, host, port), self._feed, max_fps)
+        self._server = PageServer(listener, Access(token, host, port), LivePages(self._feed, max_fps).site)
         self._server.start()
         if self._server.error:
             raise InputError("page", expected="a server that starts", got=self._server.error)
-        self._address = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+        self._address = page_address(host, port)
         print(f"page: {self._address}{'' if given or inherited else f'#{token}'}", flush=True)
         if self._drawing.problem:
             self.get_logger().warning(f"the robot is not drawn: {self._drawing.problem}")

@@ -6,24 +6,15 @@ from typing import Mapping, Sequence
 
 import numpy as np
 
-from real.page.geometry import pack_poses, pack_scene
+from real.page.geometry import FLOOR, pack_poses, pack_scene
 from real.page.serving.feed import Channel, Feed, Kind
 from real.ros.reading import Refusal
 from real.ros.shapes import matrices, read_scene
 from robot.description.loading import RobotDescription
 from robot.errors import TillerError
 from robot.model.links import RobotLinks
-from robot.model.shapes import Shape
 
 ROBOT, WORLD = 0, 1
-# Under a robot of which nothing else is known, the plane that its base stands on.
-FLOOR = Shape(
-    "plane",
-    size=np.array([0.6, 0.6, 0.0]),
-    position=np.array([0.35, 0.0, -0.002]),
-    quat_wxyz=np.array([1.0, 0.0, 0.0, 0.0]),
-    rgba=np.array([0.42, 0.45, 0.5, 1.0]),
-)
 
 
 class PageDrawing:

@@ -18,6 +18,14 @@ from robot.model.triangles import Triangles, triangles_of
 
 CELL_M = 0.006  # a Panda with its hand: 39 000 triangles, 0.8 MB
 ALIGNED = 8
+# Under a robot of which nothing else is known, the plane that its base stands on.
+FLOOR = Shape(
+    "plane",
+    size=np.array([0.6, 0.6, 0.0]),
+    position=np.array([0.35, 0.0, -0.002]),
+    quat_wxyz=np.array([1.0, 0.0, 0.0, 0.0]),
+    rgba=np.array([0.42, 0.45, 0.5, 1.0]),
+)
 
 
 def pack_scene(names: Sequence[str], shapes: Sequence[Sequence[Shape]], cell_m: float = CELL_M) -> bytes:

@@ -14,6 +14,7 @@ from tiller.data_verbs import editing
 from tiller.data_verbs.applying import ApplyOptions, apply
 from tiller.data_verbs.export import ExportOptions, export
 from tiller.data_verbs.judging import InfoOptions, ValidateOptions, info, validate
+from tiller.data_verbs.looking import ViewOptions, view
 from tiller.data_verbs.quality import Options as QualityOptions
 from tiller.data_verbs.quality import quality
 
@@ -304,6 +305,7 @@ ACTIONS: Mapping[str, Action] = {
     "recode": Action(
         ("source", "target"), "Write a dataset with images in another encoding", editing.RecodeOptions, editing.recode
     ),
+    "view": Action(("path...",), "Look at datasets in a browser, and mark episodes", ViewOptions, view),
     "apply": Action(
         ("marks", "target"), "Write a dataset as it was marked in its page (STORE.marks.json)", ApplyOptions, apply
     ),

@@ -1,6 +1,6 @@
-"""The server of the page, in a thread of its own: files, a session for a token, and the socket. Nothing commands.
+"""The server of a page, in a thread of its own: files, a session for a token, and requests for who has one.
 
-What ROS does never waits for it, and its end ends nothing else.
+What its process does never waits for it, and its end ends nothing else.
 """
 
 from __future__ import annotations
@@ -10,22 +10,19 @@ import json
 import socket
 from contextlib import suppress
 from threading import Event, Thread
-from typing import Any, Awaitable, Callable
+from typing import Any
 
 from aiohttp import web
 
 from real.page.serving.access import Access
 from real.page.serving.faults import ServerFaults
-from real.page.serving.feed import Feed
-from real.page.serving.files import page_files
-from real.page.serving.socket import PageSocket
+from real.page.serving.site import Handler, Route, Site
 from robot.errors import InputError
 
-MOST_PAGES = 4
 MOST_CONNECTIONS = 64
 FIRST_REQUEST_S = 5.0  # within which a connection has to ask for something
 KEEP_ALIVE_S = 15.0
-LARGEST_BODY, BODY_S = 1024, 5.0
+BODY_S = 5.0
 LONGEST_LINE, LONGEST_HEADER, MOST_HEADERS = 2048, 4096, 64
 SEND_BUFFER = 256 << 10  # of the system: what waits there is old when it is read
 START_S, STOP_S = 5.0, 3.0
@@ -44,7 +41,10 @@ HEADERS = {
     "Server": "tiller",
 }
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+def page_address(host: str, port: int) -> str:
+    """The address of a page, without its token."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
 def listening(host: str, port: int) -> socket.socket:
@@ -84,18 +84,16 @@ class PageServer:
     Args:
         listener: of `listening`; this takes it over.
         access: who may look.
-        feed: what is shown.
-        max_fps: at which the feed is published to.
+        site: what is served.
 
     Attributes:
         error: why it ended by itself; empty while it has not.
         faults: what failed in it.
     """
 
-    def __init__(self, listener: socket.socket, access: Access, feed: Feed, max_fps: float) -> None:
-        self._listener, self._access, self._feed, self._max_fps = listener, access, feed, max_fps
-        self._files = page_files()
-        self._pages: set[PageSocket] = set()
+    def __init__(self, listener: socket.socket, access: Access, site: Site) -> None:
+        self._listener, self._access, self._site = listener, access, site
+        self._with_origin = {route.path for route in site.routes if route.origin_needed}
         self._silent: set[Any] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -115,12 +113,6 @@ class PageServer:
                 self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(STOP_S)
 
-    def _wake(self) -> None:
-        """Have the pages look at the feed; called on another thread."""
-        assert self._loop is not None
-        with suppress(RuntimeError):  # it has ended
-            self._loop.call_soon_threadsafe(self._look)
-
     # -- the thread ---------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
@@ -134,12 +126,13 @@ class PageServer:
 
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        app = web.Application(middlewares=[self._guard], client_max_size=LARGEST_BODY)
+        app = web.Application(middlewares=[self._guard], client_max_size=self._site.largest_body)
         app.on_response_prepare.append(_add_headers)
         app.router.add_get("/session", self._known)
         app.router.add_post("/session", self._enter)
-        app.router.add_get("/socket", self._socket)
-        for path in self._files:
+        for route in self._site.routes:
+            app.router.add_route(route.method, route.path, self._for_session(route))
+        for path in self._site.files:
             app.router.add_get(path, self._file)
         runner = web.AppRunner(
             app,
@@ -154,20 +147,16 @@ class PageServer:
         )
         await runner.setup()
         server = await self._loop.create_server(lambda: self._protocol(runner), sock=self._listener)
-        self._feed.woken = self._wake
+        self._site.begin(self._loop)
         self._started.set()
         try:
             await self._stop.wait()
         finally:
             server.close()
-            await asyncio.gather(*(page.end("the page's process has ended") for page in self._pages))
+            await self._site.end()
             with suppress(TimeoutError):
                 async with asyncio.timeout(STOP_S / 2):
                     await runner.cleanup()
-
-    def _look(self) -> None:
-        for page in self._pages:
-            page.wake()
 
     def _protocol(self, runner: web.AppRunner) -> asyncio.Protocol:
         """What reads a new connection: nothing, when there are too many."""
@@ -197,18 +186,18 @@ class PageServer:
         host = hosts[0] if len(hosts) == 1 else ""
         if local is None or not self._access.host_allowed(host, local[0]):
             raise web.HTTPMisdirectedRequest(text="this address is not the page's: open the one that was printed\n")
-        needed = request.method != "GET" or request.path == "/socket"
+        needed = request.method != "GET" or request.path in self._with_origin
         origin = origins[0] if origins else None
         if len(origins) > 1 or not self._access.origin_allowed(origin, host, needed):
             raise web.HTTPForbidden(text="requests of other pages are refused\n")
         # A link on another site may lead here, and shows the page's files at most.
-        linked = request.path in self._files and request.headers.get("Sec-Fetch-Mode") == "navigate"
+        linked = request.path in self._site.files and request.headers.get("Sec-Fetch-Mode") == "navigate"
         if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin") and not linked:
             raise web.HTTPForbidden(text="requests of other pages are refused\n")
         return await handler(request)
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
-        file = self._files[request.path]
+        file = self._site.files[request.path]
         return web.Response(body=file.body, content_type=file.content_type, charset="utf-8")
 
     async def _enter(self, request: web.Request) -> web.StreamResponse:
@@ -231,16 +220,12 @@ class PageServer:
         self._require_session(request)
         return web.Response(status=204)
 
-    async def _socket(self, request: web.Request) -> web.StreamResponse:
-        self._require_session(request)
-        page = PageSocket(self._feed, self._max_fps)
-        if len(self._pages) >= MOST_PAGES:
-            return await page.refuse(request, f"{MOST_PAGES} pages are open already: close one")
-        self._pages.add(page)
-        try:
-            return await page.serve(request)
-        finally:
-            self._pages.discard(page)
+    def _for_session(self, route: Route) -> Handler:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            self._require_session(request)
+            return await route.answer(request)
+
+        return answer
 
     def _require_session(self, request: web.Request) -> None:
         if not self._access.session_allowed(request.cookies.get(self._access.cookie, "")):

@@ -11,10 +11,12 @@ export class SceneView {
   /**
    * @param {HTMLCanvasElement} canvas that is drawn on.
    * @param {HTMLElement} note that says why nothing is.
+   * @param {string} absent says it where there are no poses.
    */
-  constructor(canvas, note) {
+  constructor(canvas, note, absent = "no joint of the robot is heard") {
     this.canvas = canvas;
     this.note = note;
+    this.absent = absent;
     this.meshes = new Map();
     this.poses = new Map();
     this.due = false;
@@ -87,6 +89,6 @@ export class SceneView {
         drawn += 1;
       }
     }
-    this.note.textContent = drawn ? "" : "no joint of the robot is heard";
+    this.note.textContent = drawn ? "" : this.absent;
   }
 }

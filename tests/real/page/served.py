@@ -10,6 +10,7 @@ import aiohttp
 
 from real.page.serving.access import Access, new_token
 from real.page.serving.feed import Channel, Feed, Kind
+from real.page.serving.live import LivePages
 from real.page.serving.server import PageServer, listening
 
 FPS = 50.0
@@ -23,7 +24,7 @@ class Served:
         self.port = listener.getsockname()[1]
         self.token, self.feed = new_token(), Feed()
         self.access = Access(self.token, "127.0.0.1", self.port)
-        self.server = PageServer(listener, self.access, self.feed, FPS)
+        self.server = PageServer(listener, self.access, LivePages(self.feed, FPS).site)
         self.feed.publish(Channel(Kind.STATE), b'{"banner": {}}')
         self.server.start()
 

@@ -12,8 +12,8 @@ import pytest
 
 from real.page.serving import socket as page_socket
 from real.page.serving.feed import Channel, Entry, Feed, Kind
+from real.page.serving.live import MOST_PAGES
 from real.page.serving.rounds import ANSWER, pack_round, unpack_round
-from real.page.serving.server import MOST_PAGES
 from tests.real.page.served import FPS, Served, served
 
 pytestmark = pytest.mark.together
