@@ -8,7 +8,7 @@ from typing import Annotated, Mapping
 from robot.description.ranges import Finite, Range
 from robot.errors import InputError, nearest
 
-_LOOK = "'tiller data info PATH episodes=true' shows its facts"
+_LOOK = "'tiller data view PATH' shows it"
 _DELETE = "'tiller data delete' leaves the episode out"
 
 RULES: Mapping[str, str] = {
