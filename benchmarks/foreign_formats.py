@@ -58,9 +58,9 @@ def make_lerobot(root: Path, episodes: int, rows: int, video: Path | None = None
     height, width, fps = HEIGHT, WIDTH, FPS
     if video:
         with av.open(str(video)) as container:
-            stream = container.streams.video[0]
-            height, width, fps = stream.height, stream.width, round(stream.average_rate or FPS)
-            rows = sum(1 for _ in container.decode(stream))
+            pictures = container.streams.video[0]
+            height, width, fps = pictures.height, pictures.width, round(pictures.average_rate or FPS)
+            rows = sum(1 for _ in container.decode(pictures))
     key = "observation.images.front"
     number = {"dtype": "float32", "shape": [1], "names": None}
     features = {

@@ -17,6 +17,8 @@ from data.store.names import INTERVENTION, REWARD
 from robot.description import ActionField
 from robot.errors import InputError
 
+STAY_NATIVE = "actions are inputs of"
+"""How the note begins that says so."""
 _DEMO = re.compile(r"demo_?(\d{1,18})")
 _NEXT = "next_obs/"
 _ROLES = {"actions": ACTIONS, "rewards": COLUMN, "dones": COLUMN, "interventions": COLUMN, "intervention": COLUMN}
@@ -230,7 +232,7 @@ def _actions(
     if not kind or not mode or len(shape) != 1 or not shape[0]:
         return (), ("the actions stay native: the file does not say whether they are absolute",)
     name = re.sub(r"[^a-z0-9]+", "_", kind.lower()).strip("_") or "action"
-    note = f"actions are inputs of robosuite's {kind}, {mode}: they stay native"
+    note = f"{STAY_NATIVE} robosuite's {kind}, {mode}: they stay native"
     if mode == "delta":
         note += f", and are called '{name}.delta', as they move the robot from where it is"
     return (ActionField(f"{name}.{mode}", shape[0], "1", "native"),), (note,)
