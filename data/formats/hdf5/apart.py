@@ -121,6 +121,8 @@ class DemosApart(Description):
             raise MissingExtraError(answer["what"], answer["extra"])
         if answer["kind"] == "damaged":
             raise _damaged(where, answer["got"], way_out)
+        if rows is not None and answer["bytes"] != rows.nbytes:
+            raise _damaged(where, f"{answer['bytes']:,} bytes instead of {rows.nbytes:,}", way_out)
         return answer
 
     def _ended(self) -> str:

@@ -36,8 +36,9 @@ def _serve(link: socket.socket) -> None:
     limit_s = 2 * float(request["silence_s"])
 
     def alive(episode: int, name: str) -> None:
-        signal.setitimer(signal.ITIMER_REAL, limit_s)
+        signal.setitimer(signal.ITIMER_REAL, 0)
         send(link, {"kind": "alive", "episode": episode, "demo": name})
+        signal.setitimer(signal.ITIMER_REAL, limit_s)
 
     source = None
     while True:
@@ -60,8 +61,8 @@ def _serve(link: socket.socket) -> None:
             record = {"kind": "extra", "what": error.what, "extra": error.extra}
         except Exception as error:  # whatever a library raises for a damaged file is said of the file
             record = {"kind": "damaged", "got": ascii(f"{type(error).__name__}: {one_line(error)}")[1:-1][:300]}
+        signal.setitimer(signal.ITIMER_REAL, 0)  # who asks may be stopped, and take nothing for long
         send(link, record, rows)
-        signal.setitimer(signal.ITIMER_REAL, 0)
         request = receive(link)
 
 

@@ -6,6 +6,7 @@ The reader's process has read a file that may be hostile, so that what it sends 
 from __future__ import annotations
 
 import json
+import select
 import socket
 import struct
 from typing import Any, Mapping
@@ -33,11 +34,11 @@ def send(link: socket.socket, record: Mapping[str, Any], numbers: bytes | memory
 
 
 def receive(link: socket.socket, numbers: memoryview | None = None) -> dict[str, Any]:
-    """The record of the next message.
+    """The record of the next message, with `bytes`: how many bytes of numbers went with it.
 
     Args:
         link: to the other process.
-        numbers: takes the bytes that go with it, where there are any; they must be as many.
+        numbers: takes the bytes that go with it; there must be as many, or none.
 
     Raises:
         EOFError: the other process has closed its end.
@@ -54,14 +55,19 @@ def receive(link: socket.socket, numbers: memoryview | None = None) -> dict[str,
         _exactly(link, numbers)
     if not isinstance(record, dict):
         raise ValueError("a message that is no record")
-    return record
+    return {**record, "bytes": of_numbers}
 
 
 def _exactly(link: socket.socket, into: memoryview) -> memoryview:
     """Fill bytes; each piece has to come within the link's time limit."""
     done = 0
     while done < len(into):
-        count = link.recv_into(into[done:])
+        try:
+            count = link.recv_into(into[done:])
+        except TimeoutError:
+            if not select.select([link], [], [], 0)[0]:  # this process was stopped for so long, not the other
+                raise
+            continue
         if not count:
             raise EOFError
         done += count

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ import pytest
 from data.formats.convert import convert
 from data.formats.hdf5 import apart
 from data.formats.hdf5.apart import open_demos
+from data.formats.hdf5.messages import receive, send
 from data.store.dataset import Dataset
 from robot.errors import InputError
 
@@ -173,3 +175,24 @@ def test_only_the_reader_loads_the_library(tmp_path):
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     subprocess.run([sys.executable, "-c", script], env=environment, check=True)
+
+
+def test_messages_carry_numbers_and_refuse_other_numbers_of_bytes():
+    here, there = socket.socketpair()
+    with here, there:
+        values = np.arange(6, dtype=np.float64)
+        send(here, {"name": "grün"}, values.view(np.uint8).data)
+        got = np.empty(6)
+        assert receive(there, got.view(np.uint8).data) == {"name": "grün", "bytes": 48}
+        assert np.array_equal(got, values)
+        send(here, {})
+        assert receive(there, got.view(np.uint8).data) == {"bytes": 0}
+        send(here, {}, values.view(np.uint8).data)
+        with pytest.raises(ValueError, match="48 bytes of numbers where there should be 8"):
+            receive(there, np.empty(1).view(np.uint8).data)
+
+    here, there = socket.socketpair()
+    with there:
+        here.close()
+        with pytest.raises(EOFError):
+            receive(there)
