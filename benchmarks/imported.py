@@ -7,8 +7,9 @@
 `own` is a store of ours. `lerobot` and `zarr2` are its export, and `hdf5` the same rows as robomimic lays them out.
 Each is imported again with what a person has to say of it: units, kinds and the fields of the action. One recipe is
 trained on each with the same seed, its observations named in one order, and evaluated on the same starts (from 770000).
-`rows` says whether every row of every array is what it was; then the weights are those of `own` bit for bit (`weights`),
-each episode of the evaluation ends as there (`identical`), and anything else is an error. docs/results/imported.csv.
+`rows` says whether every row of every array is what it was; then the weights are those of `own` bit for bit
+(`weights`), each episode of the evaluation ends as there (`identical`), and anything else is an error.
+docs/results/imported.csv.
 """
 
 from __future__ import annotations
