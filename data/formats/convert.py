@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from contextlib import closing
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Collection, Mapping, Sequence
 
 from data.formats import Preset, Source, find_preset, open_source, recognise
 from data.formats.facts import episode_facts, replaced_facts
+from data.formats.hdf5.absolute import FindReplay, with_absolute
 from data.formats.meaning import completed, meaning_of
 from data.formats.next_rows import with_actions
 from data.formats.plan import make_plan
@@ -63,6 +64,7 @@ def convert(
     encodings: Mapping[str, str] | None = None,
     skip_missing: bool = False,
     ignore_names: bool = False,
+    replay: FindReplay | None = None,
     ask: Callable[[str], str] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Conversion:
@@ -86,6 +88,8 @@ def convert(
         encodings: key -> how its images are stored: `raw`, `png`, `jpeg` or `jpeg:QUALITY`.
         skip_missing: leave out episodes of which files are not there.
         ignore_names: read numbers whose names do not fit without names.
+        replay: finds the controller that the actions of a simulator were for, which makes absolute ones of them; None
+            leaves them as they are.
         ask: asks a person one question; None where nobody can be asked.
         on_progress: called with rows done and rows in all.
 
@@ -95,8 +99,12 @@ def convert(
     """
     folder = free_folder(target)
     opened = open_source(source, exclude=exclude, skip=skip_episodes, ignore_names=ignore_names)
-    with closing(opened):
+    with ExitStack() as files:
+        files.callback(lambda: opened.close())
         known = find_preset(preset) if preset else recognise(opened, exclude)
+        skip = _require_there(opened, set(skip_episodes), skip_missing)
+        if replay and not action and not (known and known.action):
+            opened = with_absolute(opened, replay, skip)
         return _convert(
             with_actions(opened, known.next_action, tuple((rename or {}).values())) if known else opened,
             folder,
@@ -113,7 +121,7 @@ def convert(
             ),
             known,
             by_name=preset is not None,
-            skip=_require_there(opened, set(skip_episodes), skip_missing),
+            skip=skip,
             source_note=source_note,
             ask=ask,
             on_progress=on_progress,

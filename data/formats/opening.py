@@ -33,7 +33,7 @@ def open_source(
 
         return open_npz(path, exclude, skip)
     if _is_hdf5(path):
-        from data.formats.hdf5.demos import open_demos
+        from data.formats.hdf5.apart import open_demos
 
         return open_demos(path, exclude, skip)
     if (Path(path) / "meta" / "info.json").is_file():

@@ -18,6 +18,7 @@ from tiller.data_verbs.looking import ViewOptions, view
 from tiller.data_verbs.quality import Options as QualityOptions
 from tiller.data_verbs.quality import quality
 
+ABSOLUTE, NATIVE = "absolute", "native"
 INCIDENT = "--incident"
 
 
@@ -67,6 +68,8 @@ class ConvertOptions:
         encodings: key to how its images are stored, encodings.front.image=png: raw, png, jpeg or jpeg:QUALITY.
         skip_missing: leave out episodes of which files are not there.
         ignore_names: read numbers whose names do not fit without names.
+        actions: of robosuite, absolute: as the poses that its controller made of them, where the robosuite that is
+            installed made the file; or native, as they are.
     """
 
     period_s: Annotated[float, Range(0, 3600, above=True)] | None = None
@@ -82,6 +85,7 @@ class ConvertOptions:
     encodings: Mapping[str, str] = field(default_factory=dict)
     skip_missing: bool = False
     ignore_names: bool = False
+    actions: str = ABSOLUTE
 
 
 @dataclass(frozen=True)
@@ -163,7 +167,16 @@ def action_help(name: str, action: Action) -> str:
 def convert(source: str, target: str, options: ConvertOptions) -> int:
     """Write a foreign set of demonstrations as a dataset of ours."""
     import data.formats.convert as converter
+    from data.formats.hdf5.absolute import Replay
     from tiller.runs.progress import Counter
+
+    if options.actions not in (ABSOLUTE, NATIVE):
+        raise InputError("actions", expected="absolute or native", got=f"'{options.actions}'")
+
+    def replay(attributes: Mapping[str, Any]) -> Replay:
+        from sim.tasks.robosuite.absolute import replay_of
+
+        return replay_of(attributes)
 
     with Counter("converting rows") as counter:
 
@@ -187,6 +200,7 @@ def convert(source: str, target: str, options: ConvertOptions) -> int:
             encodings=options.encodings,
             skip_missing=options.skip_missing,
             ignore_names=options.ignore_names,
+            replay=replay if options.actions == ABSOLUTE else None,
             ask=ask if sys.stdin.isatty() and sys.stdout.isatty() else None,
             on_progress=lambda rows, total: counter.show(rows, total=total),
         )

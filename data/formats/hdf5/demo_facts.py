@@ -7,7 +7,7 @@ from typing import Any, Mapping, Sequence
 
 import numpy as np
 
-from data.formats.hdf5.file import as_json, attributes, child, names_in, require_h5py
+from data.formats.hdf5.file import as_json, child, names_in, require_h5py
 from data.store.names import INSTRUCTION, SUCCESS
 
 _KNOWN = ("num_samples",)  # the number of rows
@@ -17,7 +17,7 @@ def demo_facts(
     path: str,
     file: Any,
     names: Sequence[str],
-    demos: Mapping[int, Any],
+    said: Mapping[int, Mapping[str, Any]],
     held: Mapping[int, Mapping[str, Any]],
     others: Sequence[str],
     small: int,
@@ -28,7 +28,7 @@ def demo_facts(
         path: of the file.
         file: open.
         names: of the demonstrations.
-        demos: episode -> its group, of those that are kept.
+        said: episode -> its attributes, of those that are kept.
         held: episode -> its datasets, of those that are kept.
         others: keys of datasets that have not one entry a row.
         small: numbers, at most, of a dataset that is a fact.
@@ -36,7 +36,6 @@ def demo_facts(
     Raises:
         InputError: something is damaged.
     """
-    said = {number: attributes(path, demo) for number, demo in demos.items()}
     facts: dict[str, np.ndarray] = {"demo": _words(names)}
     for key in sorted({key for each in said.values() for key in each if key not in _KNOWN}):
         facts[key] = _fact(names, {number: each.get(key) for number, each in said.items()}, key)

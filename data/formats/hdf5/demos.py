@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Collection, Mapping
+from typing import Any, Callable, Collection, Mapping
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from data.store.names import INTERVENTION, REWARD
 from robot.description import ActionField
 from robot.errors import InputError
 
+STAY_NATIVE = "actions are inputs of"
+"""How the note begins that says so."""
 _DEMO = re.compile(r"demo_?(\d{1,18})")
 _NEXT = "next_obs/"
 _ROLES = {"actions": ACTIONS, "rewards": COLUMN, "dones": COLUMN, "interventions": COLUMN, "intervention": COLUMN}
@@ -25,30 +27,38 @@ _SMALL = 10_000  # numbers, of what is no row, that are a fact
 
 
 class Demos(Description):
-    """A `Source` of an HDF5 file.
+    """A `Source` of an HDF5 file. A damaged file may hang or crash the process that it is read in: `DemosApart` is for
+    files of others.
 
     Args:
         path: of the file.
         exclude: keys to leave out.
         skip: episodes that nobody wants.
+        on_demo: called with the number and the name of each demonstration that is looked at.
 
     Raises:
         InputError: it is no such file, is damaged, has links to other files, or demonstrations that differ in what they
             hold.
     """
 
-    def __init__(self, path: str | Path, exclude: Collection[str], skip: Collection[int]) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        exclude: Collection[str],
+        skip: Collection[int],
+        on_demo: Callable[[int, str], None] = lambda number, name: None,
+    ) -> None:
         self.path = str(path)
         with damage(f"'{path}'"):
             self._file = require_h5py().File(path, "r")
         try:
             with damage(f"'{path}'"):
-                self._read(exclude, skip)
+                self._read(exclude, skip, on_demo)
         except BaseException:
             self._file.close()
             raise
 
-    def _read(self, exclude: Collection[str], skip: Collection[int]) -> None:
+    def _read(self, exclude: Collection[str], skip: Collection[int], on_demo: Callable[[int, str], None]) -> None:
         data = _data_group(self.path, self._file)
         self._names = sorted((name for name in names_in(self.path, data) if _DEMO.fullmatch(name)), key=_number)
         if not self._names:
@@ -56,21 +66,24 @@ class Demos(Description):
                 f"'{self.path}'", expected="groups data/demo_0, data/demo_1, ...", got="none in 'data'", way_out=_AS_NPZ
             )
         kept = [number for number in range(len(self._names)) if number not in skip]
-        self._demos = {number: child(self.path, data, self._names[number]) for number in kept}
-        held = {number: dict(datasets(self.path, demo)) for number, demo in self._demos.items()}
+        self._demos, held, said = {}, {}, {}
+        for number in kept:
+            on_demo(number, self._names[number])
+            self._demos[number] = demo = child(self.path, data, self._names[number])
+            held[number], said[number] = dict(datasets(self.path, demo)), attributes(self.path, demo)
         keys = sorted({key for each in held.values() for key in each})
         taken = [key for key in keys if key not in exclude and not key.startswith(_NEXT)]
         lengths = np.zeros(len(self._names), np.int64)
         for number in kept:
-            lengths[number] = self._length(number, held[number])
+            lengths[number] = self._length(number, held[number], said[number])
         rows, others = _by_row(taken, held, lengths)
         fields = {key: self._field(key, held, lengths) for key in rows}
         sizes = {key: field.row_bytes * int(lengths.sum()) for key, field in fields.items()}
         require_likely(self.path, sizes, Path(self.path).stat().st_size)
-        said = attributes(self.path, data)
-        environment = as_json(said.get("env_args") or said.get("env_info"))
-        attrs = {name: finite(as_json(value) or value) for name, value in said.items()}
-        facts, notes = demo_facts(self.path, self._file, self._names, self._demos, held, others, _SMALL)
+        of_all = attributes(self.path, data)
+        environment = as_json(of_all.get("env_args") or of_all.get("env_info"))
+        attrs = {name: finite(as_json(value) or value) for name, value in of_all.items()}
+        facts, notes = demo_facts(self.path, self._file, self._names, said, held, others, _SMALL)
         require_known("exclude", exclude, (*keys, *facts))
         facts = {key: values for key, values in facts.items() if key not in exclude}
         period_s, of_period = _period(environment, held[kept[0]] if kept else {})
@@ -95,7 +108,7 @@ class Demos(Description):
         self._open: dict[str, Any] = {}
         self._episode = -1
 
-    def _length(self, number: int, held: Mapping[str, Any]) -> int:
+    def _length(self, number: int, held: Mapping[str, Any], attrs: Mapping[str, Any]) -> int:
         where, name = f"'{self.path}': episode {number} ('{self._names[number]}')", "actions"
         if name not in held:
             raise InputError(
@@ -105,8 +118,8 @@ class Demos(Description):
                 way_out=f"Leave the episode out with skip_episodes=[{number}]",
             )
         length = int(held[name].shape[0]) if held[name].shape else 0
-        said = self._demos[number].attrs.get("num_samples", length)
-        if not length or (isinstance(said, (int, np.integer)) and said != length):
+        said = attrs.get("num_samples", length)
+        if not length or (isinstance(said, int) and said != length):
             raise InputError(
                 where,
                 expected=f"{said} rows of actions, which 'num_samples' says" if length else "at least one row",
@@ -219,12 +232,7 @@ def _actions(
     if not kind or not mode or len(shape) != 1 or not shape[0]:
         return (), ("the actions stay native: the file does not say whether they are absolute",)
     name = re.sub(r"[^a-z0-9]+", "_", kind.lower()).strip("_") or "action"
-    note = f"actions are inputs of robosuite's {kind}, {mode}: they stay native"
+    note = f"{STAY_NATIVE} robosuite's {kind}, {mode}: they stay native"
     if mode == "delta":
         note += f", and are called '{name}.delta', as they move the robot from where it is"
     return (ActionField(f"{name}.{mode}", shape[0], "1", "native"),), (note,)
-
-
-def open_demos(path: str | Path, exclude: Collection[str] = (), skip: Collection[int] = ()) -> Demos:
-    """Open an HDF5 file for reading; see `Demos`."""
-    return Demos(path, exclude, skip)

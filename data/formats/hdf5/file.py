@@ -15,7 +15,8 @@ from robot.errors import InputError, MissingExtraError, one_line
 
 _DEEPEST = 16  # groups within groups
 _MOST_LINKS = 8  # soft links, one to the next
-_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError)  # h5py raises each of them for a damaged file
+# h5py raises each of them for a damaged file.
+_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError)
 
 
 def require_h5py() -> ModuleType:

@@ -310,7 +310,9 @@ def test_keys_and_facts_can_be_left_out_and_a_misspelt_one_is_refused(tmp_path):
 
 def test_without_the_library_the_extra_is_named(tmp_path, monkeypatch):
     source = write(tmp_path / "in.hdf5", 1)
-    monkeypatch.setitem(__import__("sys").modules, "h5py", None)
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first" / "h5py.py").write_text("raise ImportError('not installed')")
+    monkeypatch.syspath_prepend(str(tmp_path / "first"))
     with pytest.raises(MissingExtraError, match=r"tiller\[formats\]"):
         convert(source, tmp_path / "out", units="1")
 
