@@ -93,6 +93,7 @@ def test_a_person_looks_scrubs_and_marks_and_apply_carries_it_out(made: Path, tm
         await other.until(OPENED.format(0))
         await press(other, "k")
         await other.until(SAVED)
+        await tab.front()
         await tab.until("document.getElementById('summary').textContent.includes('4 marked')")
         for each in (tab, other):
             assert not each.complaints and await each.run("document.images.length") == 1
