@@ -4,12 +4,13 @@
     python -m benchmarks.steer lift_shifted peg     some of them
     python -m benchmarks.steer --table              the tables of what is there
 
-A base climbs the whole ladder by the command line that users have (`artifacts/steer/<base>`): free settings, a ticket,
-filtered behaviour cloning and its control on demonstrations alone, the best of 16 by a critic of chunks, a codebook; on
-the peg the residual. Rungs are kept whether the paired test preferred them or not, and the learnt ones whatever their
-critic's concordance is (`learning.gate=0`): here all of them are measured. Every one of them, the base and the controls
-then run on 600 starts that served for nothing else, in pairs; the table is docs/results/steer.csv, what was executed
-while learning docs/results/steer_curves.csv.
+A base climbs the whole ladder by the command line that users have (`artifacts/steer/<base>`): free settings, a
+ticket, filtered behaviour cloning and its control on demonstrations alone, the best of 16 by a critic of chunks, a
+codebook; on the peg the residual. A run of its own clones more of its episodes for longer. Rungs are kept whether the
+paired test preferred them or not, and the learnt ones whatever their critic's concordance is (`learning.gate=0`):
+here all of them are measured. Every one of them, the base and the controls then run on 600 starts that served for
+nothing else, in pairs; the table is docs/results/steer.csv, what was executed while learning
+docs/results/steer_curves.csv.
 """
 
 from __future__ import annotations
@@ -56,6 +57,10 @@ CONTROLS = {
 }
 """Setting -> words; those of a codebook with the scale that it was learnt at."""
 SHUFFLED = "shuffled"
+LONGER = "longer"
+CLONED = {"ladder": ("cloning.episodes=600", "cloning.updates=3000"),
+          LONGER: ("cloning.episodes=2000", "cloning.updates=6000")}  # fmt: skip
+"""What the ladders clone, all of which had these options, and what a run of its own does: picked on 600000 onwards."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +121,9 @@ class Bench:
     def steer(self) -> None:
         """Climb, and once more with what came of the episodes dealt out anew."""
         if not (self.folder / "ladder" / "finished.json").exists():
-            self._steer("ladder", f"method={self.climb.method}", *self.climb.words)
+            self._steer("ladder", f"method={self.climb.method}", *CLONED["ladder"], *self.climb.words)
+        if self.climb.method == "ladder" and not (self.folder / LONGER / "finished.json").exists():
+            self._steer(LONGER, "method=filtered_bc", *CLONED[LONGER], "free.steps=[]", "free.medoid=2")
         if self.climb.method == "ladder" and not (self.folder / SHUFFLED / "finished.json").exists():
             self._steer(
                 SHUFFLED, "method=best_of_k", f"learning.control={SHUFFLED}", "learning.judged=0", "most=1",
@@ -132,9 +139,13 @@ class Bench:
 
     @cached_property
     def record(self) -> dict[str, Any]:
-        """What the ladder says of its rungs."""
-        record: dict[str, Any] = json.loads((self.folder / "ladder" / "ladder.json").read_text())
-        return record
+        """What the ladder says of its rungs, and the run that clones more: name -> row."""
+        rows: dict[str, Any] = {}
+        for run, before in (("ladder", ""), (LONGER, f"{LONGER} ")):
+            file = self.folder / run / "ladder.json"
+            if file.exists():
+                rows |= {before + slug(row["rung"]): row for row in json.loads(file.read_text())["rungs"]}
+        return rows
 
     def settings(self) -> dict[str, tuple[str, tuple[str, ...]]]:
         """Name -> kind and overrides of all that is measured."""
@@ -142,6 +153,9 @@ class Bench:
         found: dict[str, tuple[str, tuple[str, ...]]] = {"base": ("free", own)}
         for path in sorted((self.folder / "ladder" / "rungs").iterdir()):
             found[path.name] = self.kind(path.name), (f"checkpoint={path}",)
+        for pattern in ("demonstrations_alone*", "filtered_bc*"):
+            for path in sorted((self.folder / LONGER / "rungs").glob(pattern)):
+                found[f"{LONGER} {path.name}"] = self.kind(path.name), (f"checkpoint={path}",)
         found |= {name: ("control", (*own, *words)) for name, words in self.controls.items()}
         for path in sorted((self.folder / SHUFFLED / "rungs").glob("best_of_k")):
             found["shuffled best_of_k"] = "control", (f"checkpoint={path}",)
@@ -169,7 +183,7 @@ class Bench:
         for setting, (kind, words) in self.settings().items():
             folder = self.folder / "evaluations" / setting.replace(" ", "_")
             if not (folder / FILE_NAME).exists():
-                episodes = CELL if kind == "control" and not setting.startswith("demonstrations") else EPISODES
+                episodes = CELL if kind == "control" and "demonstrations" not in setting else EPISODES
                 tiller(
                     "evaluate", *words, f"task={self.base.task}", f"episodes={episodes}", f"seed={REPORTED}",
                     "videos=0", *self.base.words, f"output={folder}", "overwrite=true",
@@ -235,14 +249,14 @@ class Bench:
 
     def about(self, name: str) -> dict[str, Any]:
         """What the ladder says of a rung."""
-        for row in self.record["rungs"]:
-            if slug(row["rung"]) == name:
-                cells = {
-                    "verdict": row["verdict"], "chosen_at": row.get("selection"), "env_steps": row["steps"],
-                    "minutes": round(row["minutes"], 1),
-                }  # fmt: skip
-                return {**cells, **self.learning(name)}
-        return {}
+        if name not in self.record:
+            return {}
+        row = self.record[name]
+        cells = {
+            "verdict": row["verdict"], "chosen_at": row.get("selection"), "env_steps": row["steps"],
+            "minutes": round(row["minutes"], 1),
+        }  # fmt: skip
+        return {**cells, **self.learning(name)}
 
     def learning(self, method: str) -> dict[str, Any]:
         """How well its critic ranks, and the worst that was executed while it learnt."""

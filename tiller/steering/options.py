@@ -65,9 +65,9 @@ class CloningOptions:
         seed: of the training.
     """
 
-    episodes: Count = 600
+    episodes: Count = 2000
     scale: Annotated[float, Range(0, 100, above=True)] | None = 0.75
-    updates: Count = 3000
+    updates: Count = 6000
     learning_rate: Annotated[float, Range(0, 10, above=True)] | None = None
     share: Proportion | None = None
     condition: str | None = None
