@@ -189,4 +189,7 @@ def _require_name(name: str, option: str) -> None:
 
 
 def _too_few(origin: Origin, parts: int) -> InputError:
-    return InputError(f"'{origin.name}'", expected=f"episodes for {parts} parts", got="too few, or too few groups")
+    return InputError(
+        f"'{origin.name}'", expected=f"episodes, or groups of them, for {parts} parts",
+        got=f"{len(origin)} episodes", way_out="Ask for fewer parts, or give each a larger share",
+    )  # fmt: skip

@@ -95,8 +95,10 @@ def trim(
         raise InputError(
             f"'{origin.name}'",
             expected=f"ends at which nothing of {', '.join(idle.keys)} moves for more than {idle.keep_s:g} s",
-            got="none",
-            way_out="A larger tolerance=, or a smaller keep_s=, finds more",
+            got=f"none, and {len(still)} episodes in which nothing ever moves" if still else "none",
+            way_out="A smaller tolerance= finds motion in them, and tiller data delete leaves them out"
+            if still
+            else "A larger tolerance=, or a smaller keep_s=, finds more",
         )
     notes = [f"episode {index} never moves, and stays whole: tiller data delete leaves it out" for index in still]
     edit = edit_of("trim", {"idle": idle, "episodes": sorted(which)}, origin, takes, rows=rows_with_outcome)

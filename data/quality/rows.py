@@ -94,7 +94,9 @@ def columns_of(dataset: Dataset) -> Columns:
             f"'{dataset.path}': episodes",
             expected=f"2 to {MOST_EPISODES:,}, as each is judged by the others",
             got=str(len(dataset) or "none"),
-            way_out="Record more of them, or split the dataset" if len(dataset) else "Record some first",
+            way_out=("Record more of them" if len(dataset) == 1 else "tiller data split makes smaller ones")
+            if len(dataset)
+            else "Record some first",
         )
     seen = [field for field in schema.observation if not field.is_image and 0 < field.size <= LARGEST_KEY]
     ignored = tuple(field.name for field in schema.observation if field not in seen)

@@ -70,7 +70,10 @@ def test_the_folder_one_stands_in_can_be_an_output_and_be_replaced(
     for more in ((), ("resume=true",)):
         tiller.succeeds("collect", "task=press", "episodes=1", "output=.", *more)
         assert Path.cwd() == tmp_path / "here" and len(list(Path().glob("zarr.json"))) == 1
-    with pytest.raises(InputError, match="asked wrongly"), open_output("train", {}, ".", overwrite=True).kept_if_used():
+    with (
+        pytest.raises(InputError, match="asked wrongly"),
+        open_output("collect", {}, ".", overwrite=True).kept_if_used(),
+    ):
         raise InputError("asked wrongly")
     assert Path.cwd() == tmp_path / "here" and list(Path().iterdir()) == []
     assert tiller("report", ".", "output=.").code == 2
@@ -107,7 +110,7 @@ def test_second_run_on_an_output_is_refused_and_changes_nothing(tmp_path: Path, 
         assert first.stdout.readline() == "ready\n"
         before = files(tmp_path)
         with pytest.raises(InputError) as caught:
-            open_output("evaluate", {"number": 2}, str(tmp_path / "run"), **how)
+            open_output("train", {"number": 2}, str(tmp_path / "run"), **how)
         assert caught.value.exit_code == 2
         if how:
             assert f"is being written by process {first.pid} on " in str(caught.value)
@@ -194,3 +197,47 @@ def test_a_run_and_a_store_refuse_a_path_that_is_not_free_alike(tmp_path: Path, 
         refusals.append((caught.value.thing, caught.value.expected, caught.value.got))
     assert refusals[0] == refusals[1] and str(target) in refusals[0][0]
     assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    "maker, how",
+    [("collect", {"resume": True}), ("collect", {"overwrite": True}), (None, {"overwrite": True})],
+    ids=["resume another verb's", "overwrite another verb's", "overwrite somebody else's"],
+)
+def test_what_this_verb_did_not_make_is_neither_removed_nor_gone_on_with(
+    maker: str | None, how: dict[str, bool], tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "rows").write_bytes(b"demonstrations")
+    if maker is not None:
+        (folder / CONFIG).write_text(f"# tiller {maker}\n")
+        (folder / FINISHED).write_text("{}")
+    before = files(folder)
+    got = "one of 'tiller collect'" if maker else "something else"
+    with pytest.raises(InputError, match=f"a folder that 'tiller steer' made.*got {got}.*another output="):
+        open_output("steer", {}, str(folder), **how)
+    assert files(folder) == before
+
+
+def test_books_of_a_run_that_was_refused_before_any_result_are_removed(tmp_path: Path) -> None:
+    output = open_output("steer", {}, str(tmp_path / "out"))
+    with pytest.raises(InputError), output.kept_if_used(("books.json", "curves")):
+        (output.path / "books.json").write_text("{}")
+        (output.path / "curves").mkdir()
+        (output.path / "curves" / "events").write_text("1")
+        raise InputError("task", expected="one that there is")
+    assert not output.path.exists()
+    output = open_output("steer", {}, str(tmp_path / "out"))
+    with pytest.raises(InputError), output.kept_if_used(("books.json",)):
+        (output.path / "books.json").write_text("{}")
+        (output.path / "result").write_text("1")
+        raise InputError("task", expected="one that there is")
+    assert {"books.json", "result", CONFIG} <= set(files(output.path))
+
+
+def test_a_verb_that_cannot_go_on_does_not_say_that_it_could(tmp_path: Path) -> None:
+    (tmp_path / "rows").write_bytes(b"")
+    with pytest.raises(InputError, match="overwrite=true") as refused:
+        claim_folder("quality", str(tmp_path), resumes=False)
+    assert "resume" not in str(refused.value)

@@ -43,13 +43,14 @@ def quality(path: str, options: Options) -> int:
     if options.output:
         refuse_within_store(Path(options.output).resolve(), options.output)
         if not options.overwrite:
-            claim_folder("quality", options.output)  # refused before the work is done
+            claim_folder("quality", options.output, resumes=False)  # refused before the work is done
     plain = QualityOptions(options.k, options.rows, options.seed, options.return_min, options.return_max)
     with Counter("measuring episodes") as counter:
         measured = measure(dataset, plain, lambda done, total: counter.show(done, total=total))
     output = open_output(
-        "quality", {"path": path, **to_json(options)}, options.output, overwrite=options.overwrite, reads=[path]
-    )
+        "quality", {"path": path, **to_json(options)}, options.output, overwrite=options.overwrite, reads=[path],
+        resumes=False,
+    )  # fmt: skip
     with output.kept_if_used():
         write_quality_page(output.path / "quality.html", measured)
         write_quality(measured, output.path)

@@ -22,7 +22,8 @@ CONFIG = "config.yaml"
 FINISHED = "finished.json"
 HEADING = "# tiller "
 ANOTHER = "Wait until it is done, or choose another output="
-_WAYS_OUT = "Choose another output=; overwrite=true replaces what tiller left there, and resume=true goes on with it"
+_WAYS_OUT = "Choose another output=; overwrite=true replaces what this verb left there"
+_GOES_ON = ", and resume=true goes on with it"
 
 
 @dataclass(frozen=True)
@@ -43,22 +44,30 @@ class Output:
     earlier: Mapping[str, bytes] = field(default_factory=dict)
 
     @contextmanager
-    def kept_if_used(self) -> Iterator[None]:
-        """Leave the folder as it was when the block ends with an error of ours before it has written anything."""
-        before = self._results()
+    def kept_if_used(self, books: Sequence[str] = ()) -> Iterator[None]:
+        """Leave the folder as it was when the block ends with an error of ours before it has written any result.
+
+        Args:
+            books: names in the folder of what the block writes before there is any.
+        """
+        before, new = self._results(books), [name for name in books if not (self.path / name).exists()]
         try:
             yield
         except TillerError:
-            if self._results().items() <= before.items():
+            if self._results(books).items() <= before.items():
+                for name in new:
+                    _remove_entry(self.path / name)
                 self._restore()
             raise
 
-    def _results(self) -> dict[Path, int]:
-        """The files of results, all but settings, finished mark and lock, with the time of their last change."""
+    def _results(self, books: Sequence[str]) -> dict[Path, int]:
+        """The files of results, all but settings, finished mark, lock and books, with the time of their last change."""
         return {
             file: file.stat().st_mtime_ns
             for file in self.path.rglob("*")
-            if file.is_file() and file.name not in (CONFIG, FINISHED, LOCK_NAME)
+            if file.is_file()
+            and file.name not in (CONFIG, FINISHED, LOCK_NAME)
+            and file.relative_to(self.path).parts[0] not in books
         }
 
     def _restore(self) -> None:
@@ -101,13 +110,14 @@ def open_output(
     resume: bool = False,
     overwrite: bool = False,
     reads: Sequence[Path | str] = (),
+    resumes: bool = True,
 ) -> Output:
     """Make the folder of a run and write the resolved configuration into it.
 
     Args:
         verb: what runs.
         values: the resolved configuration.
-        requested, resume, overwrite, reads: as in `claim_folder`.
+        requested, resume, overwrite, reads, resumes: as in `claim_folder`.
 
     Raises:
         InputError: the folder holds something already, another run is writing there, or it cannot be written.
@@ -115,13 +125,13 @@ def open_output(
     if not requested:
         path = _make_dated(verb)
         return begin(verb, values, path, WriterLock(path, ANOTHER))
-    path = claim_folder(verb, requested, resume=resume, overwrite=overwrite, reads=reads)
+    path = claim_folder(verb, requested, resume=resume, overwrite=overwrite, reads=reads, resumes=resumes)
     with _writable(path):
         path.mkdir(parents=True, exist_ok=True)
     lock = WriterLock(path, ANOTHER)
     if not resume:
         try:
-            free_folder(path, _WAYS_OUT, (LOCK_NAME,))  # a run may have begun and ended since
+            free_folder(path, _ways_out(resumes), (LOCK_NAME,))  # a run may have begun and ended since
         except InputError:
             lock.release()
             raise
@@ -135,6 +145,7 @@ def claim_folder(
     resume: bool = False,
     overwrite: bool = False,
     reads: Sequence[Path | str] = (),
+    resumes: bool = True,
 ) -> Path:
     """The folder of a run, once it is known to be free; it is not made yet.
 
@@ -142,8 +153,9 @@ def claim_folder(
         verb: what runs.
         requested: the folder that was asked for; None names `outputs/<verb>/<date and time>`.
         resume: go on in a folder that an earlier run of this verb left.
-        overwrite: remove what an earlier run of tiller left there. Nothing else is ever removed.
+        overwrite: remove what an earlier run of this verb left there. Nothing else is ever removed.
         reads: files and folders that the run reads: none of them is removed.
+        resumes: whether this verb can go on with an earlier run.
 
     Raises:
         InputError: there is something already, or what was to be removed is being written or is read by this run.
@@ -151,15 +163,24 @@ def claim_folder(
     path = Path(requested) if requested else _dated(verb)
     with _writable(path):
         if not (overwrite or resume):
-            free_folder(requested or path, _WAYS_OUT, (LOCK_NAME,))
+            free_folder(requested or path, _ways_out(resumes), (LOCK_NAME,))
             return path
-        writable_folder(requested or path, _WAYS_OUT)
+        writable_folder(requested or path, _ways_out(resumes))
         if path.exists() and not path.is_dir():
             raise InputError(f"'{path}'", expected="a folder", got="a file", way_out="Choose another output=")
+        maker = written_by(path)
         if overwrite and is_occupied(path, (LOCK_NAME,)):
             _require_unread(path, reads)
+            if maker != verb:
+                raise _made_otherwise(verb, path, maker, "which is not removed")
             _remove(path)
+        elif resume and maker not in (None, verb):
+            raise _made_otherwise(verb, path, maker, "with which it does not go on")
     return path
+
+
+def _ways_out(resumes: bool) -> str:
+    return _WAYS_OUT + _GOES_ON * resumes
 
 
 def begin(verb: str, values: Mapping[str, Any], path: Path, lock: WriterLock | None = None) -> Output:
@@ -257,15 +278,18 @@ def _require_unread(path: Path, reads: Sequence[Path | str]) -> None:
             )
 
 
+def _made_otherwise(verb: str, path: Path, maker: str | None, what: str) -> InputError:
+    """Of a folder that another verb or program made: what is in it was not meant."""
+    return InputError(
+        f"output {path}",
+        expected=f"a folder that 'tiller {verb}' made, with its {CONFIG}",
+        got=("something else" if maker is None else f"one of 'tiller {maker}'") + f", {what}",
+        way_out="Choose another output=",
+    )
+
+
 def _remove(path: Path) -> None:
-    """Empty an earlier output; a folder that tiller did not make is refused."""
-    if written_by(path) is None:
-        raise InputError(
-            f"output {path}",
-            expected=f"a folder that tiller made, with its {CONFIG}",
-            got="something else, which is not removed",
-            way_out="Choose another output=",
-        )
+    """Empty an earlier output."""
     locks: list[WriterLock] = []
     try:
         for folder in dict.fromkeys((path, *(file.parent for file in path.rglob(LOCK_NAME)))):
@@ -282,7 +306,11 @@ def _empty(path: Path) -> None:
     The folder stays: a shell may be in it.
     """
     for entry in sorted(path.iterdir(), key=lambda entry: entry.name == CONFIG):
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink()
+        _remove_entry(entry)
+
+
+def _remove_entry(entry: Path) -> None:
+    if entry.is_dir() and not entry.is_symlink():
+        shutil.rmtree(entry)
+    else:
+        entry.unlink(missing_ok=True)

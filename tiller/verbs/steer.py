@@ -33,6 +33,7 @@ def run(configuration: Configuration[SteerOptions]) -> int:
     limit_threads(configuration.options.threads)
     from policies.loading.folder import parts
     from tiller.steering.climb import METHODS
+    from tiller.steering.cloning.filtered import require_there
     from tiller.steering.ladder import Ladder
 
     options = settled(configuration.options)
@@ -44,11 +45,12 @@ def run(configuration: Configuration[SteerOptions]) -> int:
             way_out="Add output= beside resume=true",
         )  # fmt: skip
     shown = [options.demonstrations] if isinstance(options.demonstrations, str) else list(options.demonstrations or ())
+    require_there(shown)
     output = open_output(
         "steer", to_json(options), options.output, resume=options.resume, overwrite=options.overwrite,
         reads=[options.checkpoint, *parts(options.checkpoint), *shown],
     )  # fmt: skip
-    with output.kept_if_used():
+    with output.kept_if_used((SETTLED, "tensorboard")):
         begun = _require_same(output.path, options)
         ladder = Ladder(_climb(options, output.path))
         write_result(output.path / SETTLED, json.dumps(begun, indent=2) + "\n")

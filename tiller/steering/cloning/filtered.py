@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Sequence
 
 from robot.errors import InputError
 from tiller.runs.collecting import CollectOptions
@@ -26,6 +26,7 @@ from tiller.steering.rung import Rung
 if TYPE_CHECKING:
     from tiller.steering.climb import Climb
 
+WAY_OUT = "Add demonstrations=DATASET: from own successes alone a policy forgets what it was shown"
 METHOD = "filtered_bc"
 CONTROL = "demonstrations alone"
 PROMPT = {"name": "advantage"}
@@ -89,16 +90,24 @@ def demonstrations(climb: Climb) -> list[str]:
         InputError: there are none, or one is gone.
     """
     given = climb.options.demonstrations
-    way_out = "Add demonstrations=DATASET: from own successes alone a policy forgets what it was shown"
     if given is None:
         given = trained_with(climb).get("data")
         if given is None:
-            raise InputError("demonstrations", expected="what the policy was trained on", got="none", way_out=way_out)
+            raise InputError("demonstrations", expected="what the policy was trained on", got="none", way_out=WAY_OUT)
     paths = [given] if isinstance(given, str) else list(given)
+    require_there(paths)
+    return paths
+
+
+def require_there(paths: Sequence[str]) -> None:
+    """Refuse demonstrations that are gone.
+
+    Raises:
+        InputError: the first of them.
+    """
     for path in paths:
         if "://" not in path and not Path(path).exists():
-            raise InputError(f"demonstrations {path}", expected="a dataset", got="nothing there", way_out=way_out)
-    return paths
+            raise InputError(f"demonstrations {path}", expected="a dataset", got="nothing there", way_out=WAY_OUT)
 
 
 def same_demonstrations(climb: Climb, folder: Path) -> list[str]:
