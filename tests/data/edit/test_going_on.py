@@ -140,7 +140,9 @@ def test_an_error_comes_where_it_would_have_come_and_what_is_not_taken_is_not_ma
     assert len(made) <= 3
 
 
-@pytest.mark.parametrize("edits", [("merge", "recode"), ("apply", "convert", "export")])
+@pytest.mark.parametrize(
+    "edits", [("merge", "convert"), pytest.param(("recode", "apply", "export"), marks=pytest.mark.slow)]
+)
 def test_edits_that_are_killed_complete_and_change_nothing(tmp_path: Path, edits: tuple[str, ...]) -> None:
     if "export" in edits:
         pytest.importorskip("pyarrow", reason="LeRobot needs the extra 'formats'")

@@ -92,7 +92,7 @@ def _episodes(draw: st.DrawFn, schema: Schema) -> Episode:
 
 
 @settings(
-    max_examples=15,
+    max_examples=8,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -30,6 +30,7 @@ def _assert_nothing_lost(table: dict[str, int]) -> None:
     assert table["of them within an append"] > 0
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_write_or_rename_of_an_append_loses_nothing(tmp_path: Path) -> None:
     table = _kill(tmp_path, "--every-step")
     assert table["kills"] > 25

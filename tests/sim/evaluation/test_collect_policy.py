@@ -50,7 +50,9 @@ def replays(task: str, episode: Episode, **options: Any) -> bool:
     return bool(terminated or truncated)
 
 
-@pytest.mark.parametrize("noise", [{}, {"tcp.position": 0.01, "tcp.rotation": 0.05}], ids=str)
+@pytest.mark.parametrize(
+    "noise", [pytest.param({}, marks=pytest.mark.slow), {"tcp.position": 0.01, "tcp.rotation": 0.05}], ids=str
+)
 def test_episodes_replay_and_do_not_depend_on_the_workers(noise: dict[str, float]) -> None:
     acting = source(NearRest(), noise=ActionNoise(noise))
     one, two = (
