@@ -194,7 +194,7 @@ def test_split_by_a_fact_and_by_lists(build: Build, tmp_path: Path) -> None:
         ({"shares": {"a": 0.5, "b": 0.6}}, "shares that add up to 1, got 1.1"),
         ({"shares": {"../a": 0.5, "b": 0.5}}, "a folder's name"),
         ({"shares": {"a": 1.0}}, "at least two parts"),
-        ({"shares": {str(n): 1 / 8 for n in range(8)}}, "episodes for 8 parts, got too few"),
+        ({"shares": {str(n): 1 / 8 for n in range(8)}}, "groups of them, for 8 parts, got 4 episodes. Ask for fewer"),
         ({"episodes": {"a": "0-1", "b": "1"}}, "episode 1: expected one part for each episode, got 'a' and 'b'"),
         ({"episodes": {"a": "9"}}, "episodes.a: expected episodes 0 to 3, got 9"),
         ({"by": "operater"}, "Did you mean 'operator'"),
