@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.processor_time import processor_s
 from data.formats.convert import convert
 from data.formats.hdf5 import apart
 from data.formats.hdf5.apart import open_demos
@@ -72,12 +73,6 @@ def is_gone(pid: int) -> bool:
     """Whether a process has ended, or is a zombie that nobody waits for."""
     status = Path(f"/proc/{pid}/stat")
     return not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z"
-
-
-def processor_s(pid: int) -> float:
-    """Seconds that a process has computed."""
-    ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-    return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
 
 @pytest.mark.parametrize("latest", [False, True])
